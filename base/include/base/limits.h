@@ -1,0 +1,43 @@
+/* limits.h: every cap of this project on one page.
+ *
+ * Input is hostile, so each growth has a cap with a name. Reaching one is VW_ELIMIT with that name
+ * in the message, never a crash and never silent. Sizes are bytes unless the comment says otherwise. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define VW_KIB ((size_t)1024)
+#define VW_MIB (1024 * VW_KIB)
+
+/* Answers of the MLflow server. */
+#define VW_MAX_RESPONSE       (64 * VW_MIB)  /* one decoded response body */
+#define VW_MAX_JSON_DEPTH     32             /* levels; MLflow's deepest answer has 8 */
+#define VW_MAX_PAGES          100000         /* of one listing in one cycle; a server that never ends a listing */
+#define VW_MAX_EXPERIMENT_IDS 10000          /* in one runs/search */
+#define VW_MAX_ENTRIES        20000          /* tags, params or metrics of one object */
+#define VW_MAX_NAME           1024           /* a model's name; MLflow's own cap is 256 characters */
+#define VW_MAX_VALUE          (128 * VW_KIB) /* one tag; MLflow's own largest is a registry tag of 100,000 */
+#define VW_MAX_RETRY_AFTER_S  300            /* seconds; a longer Retry-After is taken as this */
+
+/* Memory. */
+#define VW_MAX_ARENA  (256 * VW_MIB) /* one arena: one batch of a sync, or one command's output */
+#define VW_MAX_BUFFER (256 * VW_MIB)
+
+/* Files the operator writes. */
+#define VW_MAX_CONFIG_FILE     VW_MIB
+#define VW_MAX_POLICY_FILE     VW_MIB
+#define VW_MAX_SECRET_FILE     (64 * VW_KIB)
+#define VW_MAX_POLICY_RULES    500
+#define VW_MAX_CONDITION_DEPTH 8 /* nesting of all/any/not in a policy */
+#define VW_MAX_WAIVERS         10000
+#define VW_MAX_PATTERN         1024   /* a regular expression's text */
+#define VW_PATTERN_MATCH_LIMIT 100000 /* PCRE2 match steps of one match */
+#define VW_PATTERN_DEPTH_LIMIT 1000   /* PCRE2 backtracking depth */
+#define VW_PATTERN_HEAP_KIB    1024   /* PCRE2 heap, KiB */
+
+/* The database. */
+#define VW_MAX_RECORD        (16 * VW_MIB)  /* one packed record */
+#define VW_MAX_ENTRY         (17 * VW_MIB)  /* one ledger payload: a record and what was concluded from it */
+#define VW_STORE_MAP_INITIAL (256 * VW_MIB) /* sparse; grows by doubling */
+#define VW_STORE_MAP_MAX     (1024 * 1024 * VW_MIB)
+
+#endif

@@ -1,0 +1,76 @@
+/* kv.h: LMDB, and the only place that names it.
+ *
+ * A store is one folder with one LMDB environment, opened once per process and locked against a second one. Tables are
+ * named when it is opened. A transaction's first failure sticks: later calls do nothing and return it, so that a long
+ * step is checked once, at vw_txn_commit(). A map that is full aborts the transaction with VW_EFULL after the map was
+ * made larger; the caller runs its step again (vw_kv_write() does all of that).
+ *
+ * Every value carries the first 8 bytes of its SHA-256 (over key and value) and is checked when read: a flipped bit is VW_ECORRUPT
+ * naming table and key, never a wrong answer. */
+#ifndef STORAGE_KV_H
+#define STORAGE_KV_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vw_kv;
+struct vw_txn;
+struct vw_cursor;
+
+struct vw_bytes {
+	const void *data;
+	size_t len;
+};
+
+#define VW_KEY_MAX 511 /* bytes, LMDB's own limit (MDB_MAXKEYSIZE) */
+
+enum vw_kv_mode {
+	VW_KV_READ, /* existing store, shared with a writer; nothing is created */
+	VW_KV_WRITE /* created if missing; one process at a time */
+};
+
+/* Opens `dir` (which exists) with `tables` (NULL-terminated list of names; tables are referred to by index).
+ * VW_ENOTFOUND: no store there and mode is READ. VW_EBUSY: another writer. VW_ECORRUPT: not a store, or torn.
+ * VW_ECONFIG: on a network file system. VW_EIO: a read-only or failing disk. */
+int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode, struct vw_kv **out,
+	       struct vw_error *err);
+void vw_kv_close(struct vw_kv *kv); /* NULL is fine */
+
+/* Runs `step` in a write transaction and commits it with fsync. When the map was full it is grown and `step`
+ * runs again from the start, so it must not have effects beyond the transaction. A negative result of `step` aborts. */
+int vw_kv_write(struct vw_kv *kv, int (*step)(struct vw_txn *txn, void *arg, struct vw_error *err), void *arg,
+		struct vw_error *err);
+
+/* A consistent view. Close it before waiting for anything: an open view keeps old pages from being reused. */
+int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err);
+void vw_txn_end(struct vw_txn *txn); /* NULL is fine */
+
+/* Values point into the map: valid until the transaction ends or, in a write transaction, until its next put or del.
+ * VW_ENOTFOUND leaves the transaction usable. */
+int vw_kv_get(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes *out, struct vw_error *err);
+int vw_kv_put(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err);
+/* As put, for a key that is higher than all in the table. */
+int vw_kv_append(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err);
+int vw_kv_delete(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_error *err); /* absent is fine */
+int vw_kv_count(struct vw_txn *txn, int table, uint64_t *out, struct vw_error *err);
+
+/* Ordered walk: starts at the first key not below `from` (empty: the first of all). 1 and a pair while there is one, 0 at the end, negative on failure. */
+int vw_cursor_open(struct vw_txn *txn, int table, struct vw_bytes from, bool backwards, struct vw_cursor **out,
+		   struct vw_error *err);
+int vw_cursor_next(struct vw_cursor *cursor, struct vw_bytes *out_key, struct vw_bytes *out_value,
+		   struct vw_error *err);
+void vw_cursor_close(struct vw_cursor *cursor);
+
+/* For status and benchmarks. */
+struct vw_kv_stat {
+	uint64_t file_bytes; /* bytes on disk */
+	uint64_t used_bytes; /* of pages in use */
+	uint64_t map_bytes;
+	uint64_t last_txn; /* id of the last committed write transaction: unchanged means nothing was written */
+};
+int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* ledger.h: one sequence, one chain.
+ *
+ *	h(n) = SHA-256( lp("verifywise.ledger.v1") ‖ lp(organization) ‖ lp(agent) ‖ u64(epoch) ‖ u64(n) ‖ h(n-1) ‖ SHA-256(payload) )
+ *
+ * lp(x) is u32 length and bytes, integers are big-endian, h(0) is 32 zero bytes, the first entry is n = 1. The payload is a
+ * packed Entry (proto/verifywise/v1/audit.proto). What this does not protect against, alone: root on this host rewriting the whole
+ * chain, or cutting off its end; docs/threat-model.md says what does. */
+#ifndef STORAGE_LEDGER_H
+#define STORAGE_LEDGER_H
+
+#include "storage/kv.h"
+
+#include "base/arena.h"
+#include "proto/model.h"
+
+#define VW_LEDGER_DOMAIN "verifywise.ledger.v1"
+#define VW_LEDGER_HASH   32 /* bytes */
+
+/* Who the chain belongs to; borrowed for the call. */
+struct vw_ledger_owner {
+	const char *organization; /* "" until enrolled */
+	const char *agent;
+	uint64_t epoch;
+};
+
+struct vw_ledger_head {
+	uint64_t sequence; /* 0 for an empty ledger */
+	uint8_t hash[VW_LEDGER_HASH];
+};
+
+/* h(n) from h(n-1). Pure. */
+void vw_ledger_hash(const struct vw_ledger_owner *owner, uint64_t sequence, const uint8_t previous[VW_LEDGER_HASH],
+		    const void *payload, size_t len, uint8_t out[VW_LEDGER_HASH]);
+
+/* Which kinds of entries a walk wants: bits of the Entry's body. */
+enum vw_ledger_kind { VW_LEDGER_VERSION = 1, VW_LEDGER_REMOVAL = 2, VW_LEDGER_AUDIT = 4, VW_LEDGER_ALL = 7 };
+
+#endif
