@@ -48,9 +48,14 @@ void vw_json_end_array(struct vw_json_writer *w);
 void vw_json_key(struct vw_json_writer *w, const char *key);
 void vw_json_put_text(struct vw_json_writer *w, const char *text); /* NULL is written as null */
 void vw_json_put_int64(struct vw_json_writer *w, int64_t value);
+void vw_json_put_uint64(struct vw_json_writer *w, uint64_t value);
 void vw_json_put_double(struct vw_json_writer *w, double value); /* shortest text that reads back the same */
 void vw_json_put_bool(struct vw_json_writer *w, bool value);
 void vw_json_put_null(struct vw_json_writer *w);
 void vw_json_put_time(struct vw_json_writer *w, int64_t ms); /* RFC 3339; 0 is written as null */
+
+/* What vw_json_put_double writes, without quotes: "0.93", "NaN". Returns `out` or a word in static storage. */
+#define VW_DOUBLE_TEXT 32
+const char *vw_double_format(double value, char out[VW_DOUBLE_TEXT]);
 
 #endif
