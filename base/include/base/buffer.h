@@ -5,6 +5,7 @@
 #define BASE_BUFFER_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,11 +14,14 @@ struct vw_buffer {
 	size_t len;
 	size_t size;
 	size_t cap;
-	int error; /* 0, VW_ELIMIT or VW_ENOMEM; sticky until reset */
+	int error;   /* 0, VW_ELIMIT or VW_ENOMEM; sticky until reset */
+	bool secret; /* growing, clearing and resetting wipe what is given up */
 };
 
 /* `cap` in bytes, without the terminating zero; 0 means VW_MAX_BUFFER. */
 void vw_buffer_init(struct vw_buffer *buf, size_t cap);
+/* The same for a secret: no copy is left behind when it grows, and its end wipes it. */
+void vw_buffer_init_secret(struct vw_buffer *buf, size_t cap);
 void vw_buffer_reset(struct vw_buffer *buf); /* frees */
 void vw_buffer_clear(struct vw_buffer *buf); /* keeps the memory, forgets content and error */
 void vw_buffer_wipe(struct vw_buffer *buf);  /* overwrites, then frees: for secrets */

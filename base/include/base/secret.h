@@ -22,7 +22,8 @@ bool vw_secret_equal(const struct vw_secret *a, const struct vw_secret *b); /* i
 /* Takes an environment variable: copies its value and overwrites it where it stands, so that it is neither
  * in /proc/PID/environ nor passed on. NULL when unset or empty. */
 struct vw_secret *vw_secret_take_env(const char *name);
-/* A file's first line without its line end. The file should not be readable by others: *out_open tells. */
+/* A file's first line without its line end; VW_ECONFIG when that is empty. The file should not be readable by others:
+ * *out_open tells, true when others may read it or its group may write it. */
 int vw_secret_read_file(const char *path, struct vw_secret **out, bool *out_open, struct vw_error *err);
 
 /* memset that the compiler keeps. */

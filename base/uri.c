@@ -1,0 +1,139 @@
+#include "base/text.h"
+
+#include <string.h>
+
+/* Azure writes a container where others write a user: abfss://container@account.dfs.core.windows.net/. */
+static bool user_is_container(const char *uri, size_t scheme_len)
+{
+	static const char *const schemes[] = {"wasb", "wasbs", "abfs", "abfss"};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strlen(schemes[i]) == scheme_len && strncasecmp(uri, schemes[i], scheme_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "host:80ab": what follows the colon is no port, so it may be a password with a '/' or '?' in it. */
+static bool has_odd_port(const char *authority, size_t len)
+{
+	const char *bracket = memchr(authority, ']', len);
+	size_t from = authority[0] == '[' && bracket ? (size_t)(bracket - authority) : 0;
+	const char *colon = memchr(authority + from, ':', len - from);
+	if (!colon)
+		return false;
+	size_t rest = len - (size_t)(colon + 1 - authority);
+	return strspn(colon + 1, "0123456789") < rest;
+}
+
+static const char *last_at(const char *text, size_t len)
+{
+	return memrchr(text, '@', len);
+}
+
+/* Appends scheme and authority without user info; returns what follows. */
+static const char *append_authority(struct vw_buffer *out, const char *uri)
+{
+	const char *colon = strstr(uri, "://");
+	size_t first = strcspn(uri, "/?#");
+	bool has_scheme = colon && (size_t)(colon - uri) < first;
+	bool relative = strncmp(uri, "//", 2) == 0;
+	size_t scheme_len = has_scheme ? (size_t)(colon - uri) : 0;
+	const char *authority = has_scheme ? colon + 3 : uri + (relative ? 2 : 0);
+	size_t len = strcspn(authority, "/?#");
+	const char *at = last_at(authority, len);
+	if (!has_scheme && !relative) {
+		/* "user:pw@host/path" is told from "models:/name@alias" and "git@host:path" by the colon's place */
+		const char *pw = memchr(authority, ':', len);
+		if (!pw || !at || pw > at)
+			return uri;
+	}
+	if (!at && has_odd_port(authority, len))
+		at = last_at(authority, strlen(authority));
+	vw_buffer_append(out, uri, (size_t)(authority - uri));
+	if (!at)
+		return authority;
+	if (user_is_container(uri, scheme_len))
+		vw_buffer_append(out, authority, strcspn(authority, ":@"));
+	else
+		at++;
+	return at;
+}
+
+static int hex_value(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *p = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+	return p ? (int)(p - digits) : -1;
+}
+
+/* A parameter's name, percent-decoded and cut at the buffer's size. */
+static void decode_name(const char *name, size_t len, char *out, size_t size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len && n + 1 < size; i++) {
+		int high = name[i] == '%' && i + 2 < len ? hex_value(name[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(name[i + 2]) : -1;
+		out[n] = name[i];
+		if (low >= 0) {
+			out[n] = (char)(high * 16 + low);
+			i += 2;
+		}
+		n++;
+	}
+	out[n] = '\0';
+}
+
+static bool is_secret_name(const char *name, size_t len)
+{
+	static const char *const whole[] = {"sig",  "key",           "pw",   "pwd", "pass",
+					    "auth", "authorization", "code", "sas"};
+	static const char *const parts[] = {"signature",  "credential", "token",     "secret",
+					    "password",   "passwd",     "apikey",    "api_key",
+					    "access_key", "api-key",    "accesskey", "passphrase"};
+	char text[64];
+	decode_name(name, len, text, sizeof(text));
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+		if (vw_text_equal_nocase(text, whole[i]))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strcasestr(text, parts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Parameters of the query, and of the fragment too: OAuth puts tokens there. */
+static void append_parameters(struct vw_buffer *out, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "&;?#");
+		const char *equals = memchr(text, '=', len);
+		size_t name = equals ? (size_t)(equals - text) : len;
+		if (equals && is_secret_name(text, name)) {
+			vw_buffer_append(out, text, name);
+			vw_buffer_puts(out, "=***");
+		} else {
+			vw_buffer_append(out, text, len);
+		}
+		text += len;
+		if (*text)
+			vw_buffer_putc(out, *text++);
+	}
+}
+
+char *vw_uri_redact(struct vw_arena *arena, const char *uri)
+{
+	if (!uri)
+		return NULL;
+	struct vw_buffer out;
+	vw_buffer_init(&out, 0);
+	const char *rest = append_authority(&out, uri);
+	size_t path = strcspn(rest, "?#");
+	vw_buffer_append(&out, rest, path);
+	append_parameters(&out, rest + path);
+	/* what cannot be redacted is not shown */
+	char *text = vw_arena_strdup(arena, vw_buffer_error(&out) ? "***" : vw_buffer_text(&out));
+	vw_buffer_reset(&out);
+	return text;
+}
