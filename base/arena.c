@@ -20,8 +20,9 @@ struct chunk {
 };
 
 struct vw_arena {
-	struct chunk *first;   /* lives until close; also the last of the list */
-	struct chunk *current; /* head of the list, where small allocations go */
+	struct chunk *first;   /* lives until close; also the last of current's list */
+	struct chunk *current; /* where small allocations go */
+	struct chunk *large;   /* one allocation each */
 	size_t cap;            /* of all chunks' sizes together */
 	size_t reserved;       /* all chunks' sizes */
 	size_t used;
@@ -67,13 +68,21 @@ struct vw_arena *vw_arena_open(size_t cap)
 	return arena;
 }
 
+/* Frees a list up to and without `end`, which it returns. */
+static struct chunk *free_chunks(struct chunk *list, const struct chunk *end)
+{
+	while (list != end) {
+		struct chunk *next = list->next;
+		free(list);
+		list = next;
+	}
+	return list;
+}
+
 void vw_arena_reset(struct vw_arena *arena)
 {
-	while (arena->current != arena->first) {
-		struct chunk *next = arena->current->next;
-		free(arena->current);
-		arena->current = next;
-	}
+	arena->large = free_chunks(arena->large, NULL);
+	arena->current = free_chunks(arena->current, arena->first);
 	memset(arena->first->bytes, 0, arena->first->used);
 	arena->first->used = 0;
 	arena->reserved = arena->first->size;
@@ -86,11 +95,8 @@ void vw_arena_close(struct vw_arena *arena)
 {
 	if (!arena)
 		return;
-	while (arena->current) {
-		struct chunk *next = arena->current->next;
-		free(arena->current);
-		arena->current = next;
-	}
+	free_chunks(arena->large, NULL);
+	free_chunks(arena->current, NULL);
 	free(arena);
 }
 
@@ -101,20 +107,16 @@ static struct chunk *grow(struct vw_arena *arena, size_t size)
 	if (size > left)
 		return NULL;
 	/* What is large gets a chunk of its own, so that the rest of the current one is not lost. */
-	bool own = size > arena->next_size / 4;
-	size_t want = own ? size : arena->next_size;
+	bool large = size > arena->next_size / 4;
+	size_t want = large ? size : arena->next_size;
 	struct chunk *c = open_chunk(want < left ? want : left);
 	if (!c)
 		return NULL;
+	struct chunk **list = large ? &arena->large : &arena->current;
+	c->next = *list;
+	*list = c;
 	arena->reserved += c->size;
-	if (own && arena->current != arena->first) {
-		c->next = arena->current->next;
-		arena->current->next = c;
-		return c;
-	}
-	c->next = arena->current;
-	arena->current = c;
-	if (!own && arena->next_size < CHUNK_MAX)
+	if (!large && arena->next_size < CHUNK_MAX)
 		arena->next_size *= 2;
 	return c;
 }

@@ -3,14 +3,13 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES (64 * VW_KIB)
+#define VALUE_MAX ((size_t)4096) /* bytes of one value; longer ones are cut */
 
 static enum vw_log_level max_level = VW_LOG_WARN;
 static enum vw_log_format line_format = VW_LOG_TEXT;
@@ -41,11 +40,25 @@ bool vw_log_enabled(enum vw_log_level level)
 	return level <= max_level;
 }
 
+/* Cuts what is too long at a character's end; `room` holds the result then. */
+static const char *shorten(const char *text, char room[VALUE_MAX + sizeof("\u2026")])
+{
+	size_t len = strnlen(text, VALUE_MAX + 1);
+	if (len <= VALUE_MAX)
+		return text;
+	len = VALUE_MAX;
+	while (len > VALUE_MAX - 4 && ((unsigned char)text[len] & 0xC0) == 0x80)
+		len--;
+	memcpy(room, text, len);
+	strcpy(room + len, "\u2026");
+	return room;
+}
+
 /* Quotes and backslashes are escaped before the rest is made safe, so that what the latter writes stays readable. */
 static void append_quoted(struct vw_buffer *out, const char *text)
 {
 	struct vw_buffer escaped;
-	vw_buffer_init(&escaped, LINE_MAX_BYTES);
+	vw_buffer_init(&escaped, 0);
 	for (const char *p = text; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			vw_buffer_putc(&escaped, '\\');
@@ -57,8 +70,10 @@ static void append_quoted(struct vw_buffer *out, const char *text)
 	vw_buffer_reset(&escaped);
 }
 
-static void append_text(struct vw_buffer *out, const char *text)
+static void append_text(struct vw_buffer *out, const char *value)
 {
+	char room[VALUE_MAX + sizeof("\u2026")];
+	const char *text = shorten(value, room);
 	if (!text[0] || strpbrk(text, " \"=\\"))
 		append_quoted(out, text);
 	else
@@ -80,11 +95,12 @@ static void format_text(struct vw_buffer *line, enum vw_log_level level, const c
 	}
 }
 
-static void put_safe(struct vw_json_writer *w, const char *text)
+static void put_safe(struct vw_json_writer *w, const char *value)
 {
+	char room[VALUE_MAX + sizeof("\u2026")];
 	struct vw_buffer safe;
-	vw_buffer_init(&safe, LINE_MAX_BYTES);
-	vw_text_append_safe(&safe, text);
+	vw_buffer_init(&safe, 0);
+	vw_text_append_safe(&safe, shorten(value, room));
 	vw_json_put_text(w, vw_buffer_text(&safe));
 	vw_buffer_reset(&safe);
 }
@@ -130,7 +146,6 @@ void vw_log_write(enum vw_log_level level, const char *event, const struct vw_lo
 	if (!vw_log_enabled(level))
 		return;
 	struct vw_buffer line;
-	/* three times the values' cap and more: values that are too long become nothing, the line stays whole */
 	vw_buffer_init(&line, 0);
 	if (line_format == VW_LOG_JSON)
 		format_json(&line, level, event, attrs, count);

@@ -34,8 +34,8 @@ size_t vw_utf8_decode(const char *bytes, size_t len, uint32_t *out_point);
 bool vw_utf8_valid(const char *bytes, size_t len);
 /* Appends `text` so that a terminal or a log line is safe: control characters (C0, C1, DEL), the
  * bidirectional controls U+061C, U+202A-202E and U+2066-2069, line separators U+2028-2029, zero-width
- * U+200B-200F and U+FEFF become \u{XX},
- * ill-formed bytes become \xXX, and what may be one of the others' beginning stays as it is. */
+ * U+200B-200F and U+FEFF become \u{XX}, ill-formed bytes become \xXX, and what may be one of the others'
+ * beginning stays as it is. */
 void vw_text_append_safe(struct vw_buffer *out, const char *text);
 /* Columns that well-formed, safe text takes on a terminal: 0 for combining marks, 2 for wide East Asian characters and emoji. */
 size_t vw_text_columns(const char *text);
