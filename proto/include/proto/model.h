@@ -1,6 +1,6 @@
 /* model.h: the generated structs under names that can be read.
  *
- * The messages themselves are described in proto/verifywise/v1/*.proto; read those first. Strings that are NULL are
+ * The messages themselves are described in proto/verifywise/v1; read those first. Strings that are NULL are
  * missing; optional numbers have a has_ flag beside them. Whoever built a message owns it: usually an arena. */
 #ifndef PROTO_MODEL_H
 #define PROTO_MODEL_H
