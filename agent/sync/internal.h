@@ -1,0 +1,116 @@
+/* internal.h: what the files of sync/ share. One `struct sync` is one cycle. */
+#ifndef SYNC_INTERNAL_H
+#define SYNC_INTERNAL_H
+
+#include "sync/sync.h"
+
+#include "base/arena.h"
+#include "normalize/normalize.h"
+
+/* A set of 64-bit digests of names: 8 bytes for each of the registry's versions is all that a cycle remembers of them. */
+struct seen {
+	uint64_t *items;
+	size_t count;
+	size_t size;
+	bool sorted;
+	bool failed; /* no memory: then nothing may be called unseen */
+};
+void seen_add(struct seen *set, const char *name, const char *version);
+bool seen_has(struct seen *set, const char *name, const char *version);
+void seen_reset(struct seen *set);
+
+/* One entry to be appended, and the record in it if it has one. */
+struct change {
+	vw_entry *entry;
+	const vw_record *record;
+};
+struct changes {
+	struct change *items;
+	size_t count;
+};
+
+struct sync {
+	const struct vw_sync_context *cx;
+	const struct vw_sync_options *options;
+	struct vw_sync_result *result;
+	struct vw_arena *arena; /* lives as long as the cycle: small things only */
+	const char *workspace;
+	vw_access access;
+	vw_sync_state *state; /* as it was when the cycle began */
+	int64_t started_at;
+	int64_t started_mono;
+	int64_t step_mono;
+
+	/* audit entries that belong in front of the first change of this cycle */
+	bool opened;           /* sync_started is written */
+	bool preamble_written; /* what changed around us since the last cycle */
+
+	/* the first failure that ends the cycle; later callbacks only clean up */
+	int failure;
+	struct vw_error failed;
+
+	/* per workspace */
+	char **experiment_ids;
+	size_t experiment_count;
+	size_t experiment_size;
+	struct seen versions; /* in scope */
+	struct seen models;   /* all that were listed */
+	struct seen left_out; /* models out of scope, and prompts */
+	int64_t listed_versions;
+	int64_t pages;
+	int pages_open;
+	int page_size;          /* 0: the client's; halved when an answer was too large */
+	const char *next_token; /* of model-versions/search; NULL when the next page is not known */
+	bool next_due;          /* a page waits until others are done */
+	bool listing_done;
+	bool quick_done;        /* the walk met what is known */
+	int64_t newest_updated; /* highest last_updated_timestamp met */
+};
+
+/* Notes the first failure; the cycle ends as soon as what is outstanding came back. */
+void sync_fail(struct sync *sync, int code, const struct vw_error *err);
+bool sync_stopped(const struct sync *sync);
+void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t total);
+
+/* Appends changes in one transaction, with the entries that belong in front of them. Nothing is written for no changes. */
+int sync_commit(struct sync *sync, struct vw_arena *arena, const struct changes *changes, struct vw_error *err);
+
+/* A new entry with time and access filled in. NULL without memory. */
+vw_entry *sync_entry(struct sync *sync, struct vw_arena *arena);
+vw_entry *sync_audit_entry(struct sync *sync, struct vw_arena *arena, vw_audit_kind kind, const char *subject,
+			   const char *text);
+vw_entry *sync_removal_entry(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena,
+			     const vw_version_index *index, const char *source, struct vw_error *err);
+
+/* listing.c: models and experiments, then the versions page by page. */
+int sync_list_models(struct sync *sync, struct vw_error *err);
+int sync_list_versions(struct sync *sync, struct vw_error *err);
+
+/* page.c: what belongs to one page of versions is fetched, then recorded. Takes the answer's arena. */
+void sync_page_start(struct sync *sync, const struct vw_mlflow_answer *answer);
+void sync_page_done(struct sync *sync); /* in listing.c: room for another page */
+
+/* record.c: normalise, judge, compare; what differs becomes changes. */
+struct version_facts {
+	vw_model_version *version;
+	const vw_run *run;
+	const vw_logged_model *logged_model;
+	struct vw_reason_text reasons[4];
+	size_t reason_count;
+};
+int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct version_facts *facts, size_t count,
+			 struct vw_error *err);
+int sync_record_judge(struct sync *sync, struct vw_arena *arena, const vw_record *record, vw_compliance **out,
+		      uint8_t out_sha256[32], struct vw_error *err);
+
+/* judge.c: all that is stored, by the policy in force; counts what differs. */
+int sync_judge_stored(struct sync *sync, struct vw_error *err);
+
+/* removal.c */
+int sync_remove_missing(struct sync *sync, struct vw_error *err);
+
+/* scope.c: is this registered model relevant (S1.2)? */
+bool scope_has_model(const struct vw_scope *scope, const vw_registered_model *model);
+bool model_is_prompt(const vw_registered_model *model);
+
+#endif

@@ -1,0 +1,453 @@
+#include "internal.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "proto/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- failure, progress ---- */
+
+void sync_fail(struct sync *sync, int code, const struct vw_error *err)
+{
+	if (sync->failure)
+		return;
+	sync->failure = code;
+	if (err)
+		sync->failed = *err;
+}
+
+bool sync_stopped(const struct sync *sync)
+{
+	return sync->failure != 0;
+}
+
+void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t total)
+{
+	struct vw_mlflow_counts counts = {0};
+	if (!sync->cx->progress)
+		return;
+	if (sync->cx->client)
+		vw_mlflow_counts(sync->cx->client, &counts);
+	struct vw_progress progress = {step,  sync->workspace, done,
+				       total, counts.requests, vw_clock_monotonic() - sync->step_mono};
+	sync->cx->progress(&progress, sync->cx->progress_arg);
+}
+
+/* ---- entries ---- */
+
+vw_entry *sync_entry(struct sync *sync, struct vw_arena *arena)
+{
+	vw_entry *entry = vw_message_new(arena, &verifywise__v1__entry__descriptor);
+	if (!entry)
+		return NULL;
+	VW_SET(entry, recorded_at, vw_clock_now());
+	entry->access = &sync->access;
+	return entry;
+}
+
+vw_entry *sync_audit_entry(struct sync *sync, struct vw_arena *arena, vw_audit_kind kind, const char *subject,
+			   const char *text)
+{
+	vw_entry *entry = sync_entry(sync, arena);
+	vw_audit *audit = vw_message_new(arena, &verifywise__v1__audit__descriptor);
+	if (!entry || !audit)
+		return NULL;
+	entry->body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
+	entry->audit = audit;
+	VW_SET(audit, kind, kind);
+	audit->subject = vw_arena_strdup(arena, subject);
+	audit->text = vw_arena_strdup(arena, text);
+	return entry;
+}
+
+static const char *depth_name(const struct sync *sync)
+{
+	return sync->options->depth == VW_DEPTH_QUICK ? "quick" : "full";
+}
+
+/* What changed around us since the last cycle: policy, configuration, credential. At most three entries. */
+static int append_preamble(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err)
+{
+	const vw_sync_state *state = sync->state;
+	char from[VW_SHA256_HEX], to[VW_SHA256_HEX];
+	struct {
+		vw_audit_kind kind;
+		const char *text, *from, *to;
+	} list[3];
+	size_t count = 0;
+	char *texts[4] = {0};
+	const uint8_t *policy = vw_policy_sha256(sync->cx->policy);
+	if (state->has_policy_sha256 && memcmp(state->policy_sha256.data, policy, VW_SHA256_SIZE) != 0) {
+		texts[0] = vw_arena_strdup(arena, vw_hex_encode(state->policy_sha256.data, VW_SHA256_SIZE, from));
+		texts[1] = vw_arena_strdup(arena, vw_hex_encode(policy, VW_SHA256_SIZE, to));
+		list[count].kind = VW_AUDIT_POLICY_CHANGED;
+		list[count].text = "another policy is in force";
+		list[count].from = texts[0];
+		list[count++].to = texts[1];
+	}
+	if (sync->cx->config_sha256 && state->has_config_sha256 &&
+	    memcmp(state->config_sha256.data, sync->cx->config_sha256, VW_SHA256_SIZE) != 0) {
+		texts[2] = vw_arena_strdup(arena, vw_hex_encode(state->config_sha256.data, VW_SHA256_SIZE, from));
+		texts[3] = vw_arena_strdup(arena, vw_hex_encode(sync->cx->config_sha256, VW_SHA256_SIZE, to));
+		list[count].kind = VW_AUDIT_CONFIG_CHANGED;
+		list[count].text = "another configuration is in force";
+		list[count].from = texts[2];
+		list[count++].to = texts[3];
+	}
+	if (sync->cx->client && state->credential && strcmp(state->credential, sync->cx->credential) != 0) {
+		list[count].kind = VW_AUDIT_CREDENTIAL_CHANGED;
+		list[count].text = "another credential is used for the tracking server";
+		list[count].from = state->credential;
+		list[count++].to = sync->cx->credential;
+	}
+	for (size_t i = 0; i < count; i++) {
+		vw_entry *entry = sync_audit_entry(sync, arena, list[i].kind, NULL, list[i].text);
+		if (!entry)
+			return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
+		entry->audit->from = vw_arena_strdup(arena, list[i].from);
+		entry->audit->to = vw_arena_strdup(arena, list[i].to);
+		int code = vw_store_append(txn, sync->cx->store, arena, entry, NULL, NULL, err);
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
+/* In front of the first change of a cycle: who began to read what, when. A cycle that changes nothing says so in its one
+ * sync_finished entry, which names the time of its start too. */
+static int append_opening(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err)
+{
+	vw_entry *entry = sync_audit_entry(sync, arena, VW_AUDIT_SYNC_STARTED, NULL, NULL);
+	if (!entry)
+		return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
+	entry->audit->depth = vw_arena_strdup(arena, depth_name(sync));
+	VW_SET(entry->audit, started_at, sync->started_at);
+	return vw_store_append(txn, sync->cx->store, arena, entry, NULL, NULL, err);
+}
+
+struct commit {
+	struct sync *sync;
+	struct vw_arena *arena;
+	const struct changes *changes;
+	vw_entry *last;       /* sync_finished, or NULL */
+	vw_sync_state *state; /* with it */
+};
+
+static int commit_step(struct vw_txn *txn, void *arg, struct vw_error *err)
+{
+	struct commit *c = arg;
+	int code = 0;
+	if (!c->sync->preamble_written)
+		code = append_preamble(c->sync, txn, c->arena, err);
+	if (code == 0 && !c->sync->opened && c->changes->count > 0)
+		code = append_opening(c->sync, txn, c->arena, err);
+	for (size_t i = 0; i < c->changes->count && code == 0; i++)
+		code = vw_store_append(txn, c->sync->cx->store, c->arena, c->changes->items[i].entry,
+				       c->changes->items[i].record, NULL, err);
+	if (code == 0 && c->last)
+		code = vw_store_append(txn, c->sync->cx->store, c->arena, c->last, NULL, NULL, err);
+	if (code == 0 && c->state)
+		code = vw_store_put_sync_state(txn, c->arena, c->state, err);
+	return code;
+}
+
+static int commit(struct commit *c, struct vw_error *err)
+{
+	int code = vw_kv_write(vw_store_kv(c->sync->cx->store), commit_step, c, err);
+	if (code < 0)
+		return code;
+	c->sync->preamble_written = true;
+	c->sync->opened = c->sync->opened || c->changes->count > 0;
+	return 0;
+}
+
+int sync_commit(struct sync *sync, struct vw_arena *arena, const struct changes *changes, struct vw_error *err)
+{
+	struct commit c = {sync, arena, changes, NULL, NULL};
+	return changes->count > 0 ? commit(&c, err) : 0;
+}
+
+/* ---- the end of a cycle ---- */
+
+static const char *outcome_name(enum vw_sync_outcome outcome)
+{
+	static const char *const names[] = {"ok", "partial", "failed", "cancelled"};
+	return names[outcome];
+}
+
+static void next_state(struct sync *sync, vw_sync_state *state)
+{
+	const struct vw_sync_result *result = sync->result;
+	int64_t now = vw_clock_now();
+	*state = *sync->state;
+	VW_SET(state, last_finished_at, now);
+	state->last_outcome = (char *)outcome_name(result->outcome);
+	state->last_error = result->outcome == VW_SYNC_OK ? NULL : (char *)result->reason.message;
+	state->credential = (char *)sync->cx->credential;
+	state->server_version = sync->access.server_version;
+	VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
+	if (sync->cx->config_sha256)
+		VW_SET_BYTES(state, config_sha256, sync->cx->config_sha256, VW_SHA256_SIZE);
+	if (result->outcome != VW_SYNC_OK || sync->options->model)
+		return;
+	if (sync->newest_updated > state->last_version_updated_at)
+		VW_SET(state, last_version_updated_at, sync->newest_updated);
+	if (sync->options->depth == VW_DEPTH_FULL) {
+		VW_SET(state, last_full_started_at, sync->started_at);
+		VW_SET(state, last_full_finished_at, now);
+	}
+}
+
+static int finish(struct sync *sync, struct vw_error *err)
+{
+	struct vw_sync_result *result = sync->result;
+	struct changes none = {0};
+	struct vw_mlflow_counts requests;
+	vw_sync_state state;
+	vw_entry *entry = sync_audit_entry(sync, sync->arena, VW_AUDIT_SYNC_FINISHED, sync->options->model,
+					   result->outcome == VW_SYNC_OK ? NULL : result->reason.message);
+	if (!entry)
+		return vw_error_set(err, VW_ENOMEM, "no memory for the cycle's audit entry");
+	vw_mlflow_counts(sync->cx->client, &requests);
+	VW_SET(&result->counts, requests, requests.requests);
+	VW_SET(&result->counts, retries, requests.retries);
+	VW_SET(&result->counts, bytes_received, requests.bytes_received);
+	result->duration_ms = vw_clock_monotonic() - sync->started_mono;
+	entry->audit->depth = (char *)depth_name(sync);
+	entry->audit->outcome = (char *)outcome_name(result->outcome);
+	VW_SET(entry->audit, started_at, sync->started_at);
+	VW_SET(entry->audit, duration_ms, result->duration_ms);
+	entry->audit->counts = &result->counts;
+	next_state(sync, &state);
+	struct commit c = {sync, sync->arena, &none, entry, &state};
+	return commit(&c, err);
+}
+
+/* ---- the cycle ---- */
+
+static void take_server_version(void *arg, const struct vw_mlflow_answer *answer)
+{
+	struct sync *sync = arg;
+	if (answer->code == 0 && answer->count == 1)
+		sync->access.server_version = vw_arena_strdup(sync->arena, answer->texts[0]);
+	if (answer->code == VW_EAUTH)
+		sync_fail(sync, answer->code, answer->error);
+}
+
+struct workspaces {
+	struct sync *sync;
+	char **names;
+	size_t count;
+};
+
+static void take_workspaces(void *arg, const struct vw_mlflow_answer *answer)
+{
+	struct workspaces *w = arg;
+	if (answer->code == VW_EAUTH)
+		sync_fail(w->sync, answer->code, answer->error);
+	if (answer->code < 0)
+		return; /* a server without workspaces, or a credential that may not list them: then there is one walk without a name */
+	w->names = vw_arena_array(w->sync->arena, answer->count + 1, sizeof(*w->names));
+	if (!w->names)
+		return;
+	for (size_t i = 0; i < answer->count; i++)
+		w->names[i] = vw_arena_strdup(w->sync->arena, answer->texts[i]);
+	w->count = answer->count;
+}
+
+static int probe(struct sync *sync, struct workspaces *w, struct vw_error *err)
+{
+	int code = vw_mlflow_get_version(sync->cx->client, take_server_version, sync);
+	if (code == 0 && sync->cx->workspace) {
+		w->names = vw_arena_array(sync->arena, 2, sizeof(*w->names));
+		if (!w->names)
+			return vw_error_set(err, VW_ENOMEM, "no memory for a workspace's name");
+		w->names[0] = vw_arena_strdup(sync->arena, sync->cx->workspace);
+		w->count = 1;
+	} else if (code == 0) {
+		code = vw_mlflow_list_workspaces(sync->cx->client, take_workspaces, w);
+	}
+	return code == 0 ? vw_mlflow_run(sync->cx->client, err) : code;
+}
+
+static void reset_workspace(struct sync *sync, const char *workspace)
+{
+	seen_reset(&sync->versions);
+	seen_reset(&sync->models);
+	seen_reset(&sync->left_out);
+	sync->experiment_count = 0;
+	sync->listed_versions = 0;
+	sync->pages = 0;
+	sync->next_token = NULL;
+	sync->next_due = false;
+	sync->listing_done = false;
+	sync->quick_done = false;
+	sync->workspace = workspace;
+	sync->step_mono = vw_clock_monotonic();
+	vw_mlflow_use_workspace(sync->cx->client, workspace);
+}
+
+static int walk_workspace(struct sync *sync, const char *workspace, struct vw_error *err)
+{
+	reset_workspace(sync, workspace);
+	int code = sync_list_models(sync, err);
+	if (code < 0 || sync_stopped(sync))
+		return code;
+	sync->step_mono = vw_clock_monotonic();
+	code = sync_list_versions(sync, err);
+	if (code < 0 || sync_stopped(sync))
+		return code;
+	if (sync->options->depth == VW_DEPTH_FULL && sync->listing_done)
+		code = sync_remove_missing(sync, err);
+	return code;
+}
+
+static int walk(struct sync *sync, struct vw_error *err)
+{
+	struct workspaces w = {sync, NULL, 0};
+	int code = probe(sync, &w, err);
+	if (code < 0 || sync_stopped(sync))
+		return code;
+	if (w.count == 0)
+		return walk_workspace(sync, NULL, err);
+	for (size_t i = 0; i < w.count && code == 0 && !sync_stopped(sync); i++)
+		code = walk_workspace(sync, w.names[i], err);
+	return code;
+}
+
+/* A state belongs to one tracking server: read against another, everything would look deleted. */
+static int check_source(struct sync *sync, struct vw_error *err)
+{
+	const vw_agent_identity *identity = vw_store_identity(sync->cx->store);
+	if (!identity->source_uri || sync->options->accept_source ||
+	    strcmp(identity->source_uri, sync->cx->tracking_uri) == 0)
+		return 0;
+	return vw_error_set(
+	    err, VW_ECONFIG,
+	    "this state was filled from %s, not from %s. Use another --state folder; or, if it is the "
+	    "same server under a new address, run sync --accept-source",
+	    identity->source_uri, sync->cx->tracking_uri);
+}
+
+static int begin(struct sync *sync, const struct vw_sync_context *context, const struct vw_sync_options *options,
+		 struct vw_sync_result *out, struct vw_error *err)
+{
+	struct vw_txn *txn;
+	vw_access access = VERIFYWISE__V1__ACCESS__INIT;
+	memset(sync, 0, sizeof(*sync));
+	memset(out, 0, sizeof(*out));
+	verifywise__v1__sync_counts__init(&out->counts);
+	sync->cx = context;
+	sync->options = options;
+	sync->result = out;
+	sync->started_at = vw_clock_now();
+	sync->started_mono = vw_clock_monotonic();
+	sync->step_mono = sync->started_mono;
+	vw_random_uuid(out->sync_id);
+	sync->access = access;
+	sync->access.sync_id = out->sync_id;
+	sync->access.source_uri = (char *)context->tracking_uri;
+	sync->access.credential = (char *)context->credential;
+	sync->access.agent_version = (char *)context->agent_version;
+	sync->arena = vw_arena_open(0);
+	if (!sync->arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a cycle");
+	int code = vw_txn_begin_read(vw_store_kv(context->store), &txn, err);
+	if (code < 0)
+		return code;
+	code = vw_store_sync_state(txn, sync->arena, &sync->state, err);
+	vw_txn_end(txn);
+	return code;
+}
+
+static void end(struct sync *sync)
+{
+	seen_reset(&sync->versions);
+	seen_reset(&sync->models);
+	seen_reset(&sync->left_out);
+	vw_arena_close(sync->arena);
+}
+
+/* Counts are zero, not missing: an auditor reads both differently. */
+static void set_counts(vw_sync_counts *c)
+{
+	c->has_models = c->has_models_excluded = c->has_prompts = c->has_versions = c->has_versions_excluded = 1;
+	c->has_created = c->has_updated = c->has_unchanged = c->has_removed = c->has_incomplete = 1;
+	c->has_skipped = c->has_reevaluated = 1;
+}
+
+static void conclude(struct sync *sync, int code, const struct vw_error *err)
+{
+	struct vw_sync_result *result = sync->result;
+	if (code < 0)
+		sync_fail(sync, code, err);
+	set_counts(&result->counts);
+	if (!sync->failure)
+		return;
+	result->outcome = sync->failure == VW_ECANCELLED ? VW_SYNC_CANCELLED : VW_SYNC_FAILED;
+	result->reason = sync->failed;
+}
+
+static bool policy_is_new(const struct sync *sync)
+{
+	return sync->state->has_policy_sha256 &&
+	       memcmp(sync->state->policy_sha256.data, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE) != 0;
+}
+
+int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_options *options,
+		struct vw_sync_result *out, struct vw_error *err)
+{
+	struct sync sync;
+	struct vw_error why = VW_ERROR_INIT;
+	struct vw_sync_options used = *options;
+	int code = begin(&sync, context, &used, out, err);
+	if (code == 0)
+		code = check_source(&sync, err);
+	if (code < 0) {
+		end(&sync);
+		out->outcome = VW_SYNC_FAILED;
+		return code;
+	}
+	/* a quick walk needs to know where to stop */
+	if (!sync.state->has_last_full_finished_at)
+		used.depth = VW_DEPTH_FULL;
+	vw_mlflow_begin_cycle(context->client);
+	if (policy_is_new(&sync))
+		code = sync_judge_stored(&sync, &why);
+	if (code == 0)
+		code = walk(&sync, &why);
+	conclude(&sync, code, &why);
+	code = finish(&sync, err);
+	if (sync.failure) {
+		code = sync.failure;
+		if (err)
+			*err = sync.failed;
+	}
+	end(&sync);
+	return code;
+}
+
+int vw_sync_reevaluate(const struct vw_sync_context *context, struct vw_sync_result *out, struct vw_error *err)
+{
+	struct sync sync;
+	struct vw_sync_options options = {.depth = VW_DEPTH_FULL};
+	struct changes none = {0};
+	vw_sync_state state;
+	int code = begin(&sync, context, &options, out, err);
+	if (code == 0)
+		code = sync_judge_stored(&sync, err);
+	if (code == 0) {
+		state = *sync.state;
+		VW_SET_BYTES(&state, policy_sha256, vw_policy_sha256(context->policy), VW_SHA256_SIZE);
+		struct commit c = {&sync, sync.arena, &none, NULL, &state};
+		code = commit(&c, err);
+	}
+	set_counts(&out->counts);
+	out->outcome = code == 0 ? VW_SYNC_OK : VW_SYNC_FAILED;
+	out->duration_ms = vw_clock_monotonic() - sync.started_mono;
+	end(&sync);
+	return code;
+}
