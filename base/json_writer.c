@@ -97,24 +97,18 @@ static void put_escaped(struct vw_buffer *out, unsigned char c)
 	}
 }
 
-static size_t sequence_length(unsigned char lead)
-{
-	if (lead >= 0xf0)
-		return 4;
-	return lead >= 0xe0 ? 3 : 2;
-}
-
 /* One character beyond ASCII; returns how many bytes it took. C1 controls are escaped: a terminal obeys them. */
 static size_t put_wide(struct vw_buffer *out, const char *text)
 {
-	size_t len = sequence_length((unsigned char)text[0]);
+	uint32_t point;
+	size_t len = vw_utf8_decode(text, strnlen(text, 4), &point);
 
-	if (strnlen(text, len) < len || !vw_utf8_valid(text, len)) {
+	if (len == 0) {
 		vw_buffer_append(out, "\xef\xbf\xbd", 3);
 		return 1;
 	}
-	if ((unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0)
-		vw_buffer_printf(out, "\\u%04x", (unsigned char)text[1]);
+	if (point < 0xa0)
+		vw_buffer_printf(out, "\\u%04x", (unsigned)point);
 	else
 		vw_buffer_append(out, text, len);
 	return len;

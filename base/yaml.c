@@ -1,105 +1,45 @@
-/* libcyaml behind a look of our own at the events, and messages that say where. */
+/* libcyaml, and messages that say where. */
 #include "base/yaml.h"
 
+#include "yaml_event.h"
+
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
-#define MAX_DEPTH  64 /* levels of the document; ours need far less */
-#define MAX_FRAMES 16 /* levels of libcyaml's backtrace that are shown */
+enum { MAX_FRAMES = 16, MAX_FRAME = 64 };
 
-/* ---- What libcyaml does not refuse, and the place of what libyaml refuses ---- */
-
-static int refuse(const yaml_mark_t *mark, const char *name, const char *why, struct vw_error *err)
-{
-	return vw_error_set(err, VW_ECONFIG, "%s:%zu:%zu: %s", name, mark->line + 1, mark->column + 1, why);
-}
-
-static int check_event(const yaml_event_t *event, const char *name, int *depth, int *documents, struct vw_error *err)
-{
-	const char *why = NULL;
-
-	switch (event->type) {
-	case YAML_ALIAS_EVENT:
-		why = "aliases are not allowed here";
-		break;
-	case YAML_DOCUMENT_START_EVENT:
-		if (++*documents > 1)
-			why = "a second document begins here, only one is allowed";
-		break;
-	case YAML_SCALAR_EVENT:
-		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
-			why = "a text holds a zero byte";
-		break;
-	case YAML_SEQUENCE_START_EVENT:
-	case YAML_MAPPING_START_EVENT:
-		if (++*depth > MAX_DEPTH)
-			why = "too many levels";
-		break;
-	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT:
-		--*depth;
-		break;
-	default:
-		break;
-	}
-	return why ? refuse(&event->start_mark, name, why, err) : 0;
-}
-
-static int check_events(yaml_parser_t *parser, const char *name, int *documents, struct vw_error *err)
-{
-	int depth = 0, code = 0;
-	yaml_event_type_t type;
-
-	do {
-		yaml_event_t event;
-		if (!yaml_parser_parse(parser, &event))
-			return refuse(&parser->problem_mark, name, parser->problem ? parser->problem : "not YAML",
-				      err);
-		type = event.type;
-		code = check_event(&event, name, &depth, documents, err);
-		yaml_event_delete(&event);
-	} while (!code && type != YAML_STREAM_END_EVENT);
-	return code;
-}
-
-static int check(const char *bytes, size_t len, const char *name, int *documents, struct vw_error *err)
-{
-	yaml_parser_t parser;
-
-	if (!yaml_parser_initialize(&parser))
-		return vw_error_set(err, VW_ENOMEM, "%s: no memory to read it", name);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, len);
-	int code = check_events(&parser, name, documents, err);
-	yaml_parser_delete(&parser);
-	return code;
-}
-
-/* ---- libcyaml's log as one line ---- */
+static const char unexpected_key[] = "Unexpected key: ";
+static const char repeated_key[] = "Mapping field already seen: ";
 
 /* What libcyaml said: the cause, then a backtrace from the innermost level outwards. */
 struct report {
 	char cause[256];
-	char frames[MAX_FRAMES][64]; /* "severity", "[3]" */
+	struct yaml_place place; /* of the innermost level */
+	bool innermost_named;    /* frames[0] is the innermost level itself, not one around it */
 	int count;
-	unsigned line; /* of the innermost level */
+	char frames[MAX_FRAMES][MAX_FRAME]; /* "severity", "[3]" */
 };
 
 static void add_frame(struct report *report, const char *text)
 {
-	char field[sizeof(report->frames[0])];
-	unsigned entry, line = 0;
+	char field[MAX_FRAME];
+	unsigned entry;
+	int before = report->count;
+	bool innermost = report->place.line == 0;
 	const char *place = strstr(text, "(line: ");
 
-	if (place && report->line == 0 && sscanf(place, "(line: %u", &line) == 1)
-		report->line = line;
+	if (innermost && place)
+		sscanf(place, "(line: %u, column: %u", &report->place.line, &report->place.column);
 	if (report->count == MAX_FRAMES)
 		return;
 	/* entries are counted from 1 once they have begun */
 	if (sscanf(text, " in sequence entry '%u'", &entry) == 1 && entry > 0)
-		snprintf(report->frames[report->count++], sizeof(field), "[%u]", entry - 1);
-	else if (sscanf(text, " in mapping field '%62[^']'", field) == 1)
-		snprintf(report->frames[report->count++], sizeof(field), "%s", field);
+		snprintf(report->frames[report->count++], MAX_FRAME, "[%u]", entry - 1);
+	else if (sscanf(text, " in mapping field '%63[^']'", field) == 1)
+		memcpy(report->frames[report->count++], field, MAX_FRAME);
+	if (innermost)
+		report->innermost_named = report->count > before;
 }
 
 __attribute__((format(printf, 3, 0))) static void collect(cyaml_log_t level, void *context, const char *fmt,
@@ -118,18 +58,52 @@ __attribute__((format(printf, 3, 0))) static void collect(cyaml_log_t level, voi
 			 strncmp(line, "Load: ", 6) == 0 ? line + 6 : line);
 }
 
-static int explain(const struct report *report, cyaml_err_t code, const char *name, struct vw_error *err)
+/* True where the innermost name is not the culprit: what is wrong is the mapping or the list around it. */
+static bool blames_parent(const struct report *report, cyaml_err_t code)
 {
-	char path[MAX_FRAMES * sizeof(report->frames[0])] = "";
-
-	for (int i = report->count - 1; i >= 0; i--) {
-		if (path[0] && report->frames[i][0] != '[')
-			strcat(path, ".");
-		strcat(path, report->frames[i]);
+	switch (code) {
+	case CYAML_ERR_MAPPING_FIELD_MISSING:
+	case CYAML_ERR_SEQUENCE_ENTRIES_MIN:
+	case CYAML_ERR_SEQUENCE_ENTRIES_MAX:
+		return true;
+	default:
+		return strncmp(report->cause, repeated_key, strlen(repeated_key)) == 0;
 	}
+}
+
+/* "rules[3].severity: ", or nothing. */
+static void describe_path(const struct report *report, cyaml_err_t code, char *out, size_t size)
+{
+	int first = report->innermost_named && blames_parent(report, code) ? 1 : 0;
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = report->count - 1; i >= first; i--) {
+		const char *frame = report->frames[i];
+		len += (size_t)snprintf(out + len, size - len, "%s%s%s", len && frame[0] != '[' ? "." : "", frame,
+					i == first ? ": " : "");
+	}
+}
+
+/* libcyaml's place is that of a value; for a key it means the value before it. */
+static unsigned find_line(const struct report *report, const char *bytes, size_t len)
+{
+	if (strncmp(report->cause, unexpected_key, strlen(unexpected_key)) == 0)
+		return yaml_key_line(bytes, len, &report->place, report->cause + strlen(unexpected_key));
+	if (strncmp(report->cause, repeated_key, strlen(repeated_key)) == 0)
+		return yaml_key_line(bytes, len, &report->place, report->cause + strlen(repeated_key));
+	return report->place.line;
+}
+
+static int explain(const struct report *report, cyaml_err_t code, const char *bytes, size_t len, const char *name,
+		   struct vw_error *err)
+{
+	char path[MAX_FRAMES * (MAX_FRAME + 3)];
+
 	if (code == CYAML_ERR_OOM)
 		return vw_error_set(err, VW_ENOMEM, "%s: no memory to read it", name);
-	return vw_error_set(err, VW_ECONFIG, "%s:%u: %s%s%s", name, report->line, path, path[0] ? ": " : "",
+	describe_path(report, code, path, sizeof(path));
+	return vw_error_set(err, VW_ECONFIG, "%s:%u: %s%s", name, find_line(report, bytes, len), path,
 			    report->cause[0] ? report->cause : cyaml_strerror(code));
 }
 
@@ -147,28 +121,28 @@ static cyaml_config_t configuration(struct report *report)
 int vw_yaml_load(const char *bytes, size_t len, const char *name, const cyaml_schema_value_t *schema,
 		 cyaml_data_t **out_data, struct vw_error *err)
 {
-	struct report report = {.line = 0};
+	struct report report = {.count = 0};
 	cyaml_config_t config = configuration(&report);
 	cyaml_data_t *data = NULL;
 	int documents = 0;
 
-	int code = check(bytes, len, name, &documents, err);
+	int code = yaml_check(bytes, len, name, &documents, err);
 	if (code)
 		return code;
-	if (documents == 0) { /* all comments: libcyaml would give no structure at all */
+	if (documents == 0) { /* libcyaml would succeed and give nothing at all */
 		bytes = "{}";
 		len = 2;
 	}
 	cyaml_err_t failed = cyaml_load_data((const uint8_t *)bytes, len, &config, schema, &data, NULL);
 	if (failed)
-		return explain(&report, failed, name, err);
+		return explain(&report, failed, bytes, len, name, err);
 	*out_data = data;
 	return 0;
 }
 
 void vw_yaml_free(const cyaml_schema_value_t *schema, cyaml_data_t *data)
 {
-	struct report report = {.line = 0};
+	struct report report = {.count = 0};
 	cyaml_config_t config = configuration(&report);
 
 	cyaml_free(&config, schema, data, 0);

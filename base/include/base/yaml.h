@@ -1,7 +1,8 @@
 /* yaml.h: files that people write, read by libcyaml against a schema.
  *
  * Errors name file, line and what was expected there. Aliases are refused (a bomb needs them),
- * unknown keys are errors (a typo in a policy must not silently mean nothing). */
+ * unknown keys are errors (a typo in a policy must not silently mean nothing). A file without any content is read as
+ * an empty mapping. */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
 
