@@ -63,8 +63,7 @@ static int check_events(yaml_parser_t *parser, const char *bytes, size_t len, co
 	do {
 		yaml_event_t event;
 		if (!yaml_parser_parse(parser, &event))
-			return refuse(&parser->problem_mark, name, parser->problem ? parser->problem : "not YAML",
-				      err);
+			return refuse_problem(parser, bytes, len, name, err);
 		type = event.type;
 		code = check_event(&event, name, &depth, &documents, err);
 		yaml_event_delete(&event);
