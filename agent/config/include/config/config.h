@@ -15,6 +15,7 @@
  *	  proxy: http://proxy.example.org:3128
  *	  aws_sigv4: false        aws_region: eu-central-1
  *	  connections: 4          requests_per_second: 20   burst: 40   retries: 5
+ *	  page_versions: 400      page_models: 200
  *	  connect_timeout: 10s    request_timeout: 120s     cycle_timeout: 0
  *	scope:
  *	  include: [credit-*]     exclude: [sandbox-*]      include_tags: [tier=prod*]   exclude_tags: [ignore]
@@ -38,14 +39,16 @@
 
 /* Borrowed from the configuration until it is closed. Lists are NULL-terminated, never NULL. */
 struct vw_config {
-	struct vw_mlflow_settings mlflow; /* user_agent is left to the caller; tracking_uri is NULL if nothing names one */
+	struct vw_mlflow_settings
+	    mlflow; /* user_agent is left to the caller; tracking_uri is NULL if nothing names one */
 	struct vw_credential_settings credential;
-	const char *tracking_userinfo;    /* NULL; "user:password" that stood in MLFLOW_TRACKING_URI: a secret */
+	const char *tracking_userinfo; /* NULL; "user:password" that stood in MLFLOW_TRACKING_URI: a secret */
+	const char *headers_file;      /* lines "Name: value"; read at load, the values are secrets */
 	const char *const *include;
 	const char *const *exclude;
 	const char *const *include_tags;
 	const char *const *exclude_tags;
-	const char *state_dir; /* default: $XDG_STATE_HOME/verifywise-agent */
+	const char *state_dir;   /* default: $XDG_STATE_HOME/verifywise-agent */
 	const char *policy_file; /* NULL: the built-in policy */
 	const char *const *mask_patterns;
 	int64_t quick_interval_ms; /* [5 min] */
@@ -53,8 +56,8 @@ struct vw_config {
 	const char *listen;        /* [127.0.0.1:9477]; NULL: off */
 	enum vw_log_level log_level;
 	enum vw_log_format log_format;
-	const char *path;          /* of the file that was read; NULL: none */
-	uint8_t sha256[32];        /* of what is in force, without secrets: changes when a setting does */
+	const char *path;   /* of the file that was read; NULL: none */
+	uint8_t sha256[32]; /* of what is in force, without secrets: changes when a setting does */
 };
 
 /* `path`: --config, or NULL to look in the usual places (then a missing file is fine). `state_dir`: --state, or NULL.
