@@ -29,6 +29,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "mlflow/client.h"
