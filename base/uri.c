@@ -66,11 +66,13 @@ static int hex_value(char c)
 	return p ? (int)(p - digits) : -1;
 }
 
-/* A parameter's name, percent-decoded and cut at the buffer's size. */
-static void decode_name(const char *name, size_t len, char *out, size_t size)
+/* A parameter's name, percent-decoded. False when it is longer than the buffer. */
+static bool decode_name(const char *name, size_t len, char *out, size_t size)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < len && n + 1 < size; i++) {
+	for (size_t i = 0; i < len; i++) {
+		if (n + 1 == size)
+			return false;
 		int high = name[i] == '%' && i + 2 < len ? hex_value(name[i + 1]) : -1;
 		int low = high >= 0 ? hex_value(name[i + 2]) : -1;
 		out[n] = name[i];
@@ -81,6 +83,7 @@ static void decode_name(const char *name, size_t len, char *out, size_t size)
 		n++;
 	}
 	out[n] = '\0';
+	return true;
 }
 
 static bool is_secret_name(const char *name, size_t len)
@@ -91,7 +94,9 @@ static bool is_secret_name(const char *name, size_t len)
 					    "password",   "passwd",     "apikey",    "api_key",
 					    "access_key", "api-key",    "accesskey", "passphrase"};
 	char text[64];
-	decode_name(name, len, text, sizeof(text));
+	/* what cannot be judged is not shown */
+	if (!decode_name(name, len, text, sizeof(text)))
+		return true;
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
 		if (vw_text_equal_nocase(text, whole[i]))
 			return true;
@@ -132,7 +137,6 @@ char *vw_uri_redact(struct vw_arena *arena, const char *uri)
 	size_t path = strcspn(rest, "?#");
 	vw_buffer_append(&out, rest, path);
 	append_parameters(&out, rest + path);
-	/* what cannot be redacted is not shown */
 	char *text = vw_arena_strdup(arena, vw_buffer_error(&out) ? "***" : vw_buffer_text(&out));
 	vw_buffer_reset(&out);
 	return text;
