@@ -1,0 +1,103 @@
+/* command.h: one table describes every command; main, --help, completion and the man pages are made from it.
+ *
+ * A command is a function of an invocation: what was given on the command line, already checked against the table. It prints to
+ * standard output what was asked for, to standard error what went wrong, and returns an exit code. */
+#ifndef COMMANDS_COMMAND_H
+#define COMMANDS_COMMAND_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "storage/store.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Documented in vw-agent(1) and in --help. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 3,  /* configuration, policy or credential file */
+	EXIT_SOURCE = 4,  /* MLflow cannot be reached, or refuses */
+	EXIT_STORE = 5,   /* the state database */
+	EXIT_SUSPECT = 6, /* the listing was empty where it was not before; nothing was removed */
+	EXIT_CHAIN = 7,   /* the audit chain is broken */
+	EXIT_GAPS = 10,   /* gaps --fail-on: there are some */
+	EXIT_CANCELLED = 130
+};
+
+struct option_spec {
+	const char *name;           /* "format"; on the command line --format */
+	const char *argument;       /* "FORMAT"; NULL for a switch */
+	const char *help;           /* a sentence without full stop */
+	const char *const *choices; /* NULL-terminated; NULL: any text. The first is the default */
+};
+
+#define MAX_OPTIONS 12
+
+struct invocation;
+struct command {
+	const char *name;       /* "sync", "audit verify" */
+	const char *positional; /* "MODEL [VERSION]"; NULL: none */
+	int min_positional, max_positional;
+	const char *summary;               /* one line, for the list */
+	const char *description;           /* paragraphs; for --help and the man page */
+	const char *examples;              /* lines of shell */
+	const struct option_spec *options; /* ends with a NULL name; NULL: none */
+	int (*run)(struct invocation *in);
+};
+extern const struct command commands[]; /* ends with a NULL name */
+extern const struct option_spec global_options[];
+
+struct invocation {
+	const struct command *command;
+	const char *config_path; /* --config */
+	const char *state_dir;   /* --state */
+	const char *values
+	    [MAX_OPTIONS]; /* by index of the command's options; "" for a switch that was given; the first choice by default */
+	const char *positional[3];
+	int positional_count;
+};
+
+/* Set by SIGINT and SIGTERM; handlers do nothing else. */
+extern volatile sig_atomic_t cancelled;
+
+/* The value of --name; NULL if it was not given and has no choices. */
+const char *option_value(const struct invocation *in, const char *name);
+bool option_given(const struct invocation *in, const char *name);
+
+/* Prints "vw-agent: message" to standard error and gives the exit code for it. */
+int report_error(const struct vw_error *err);
+int exit_code_of(int code);
+
+/* For commands that only read: the configuration and the store, opened; NULL-safe to close. Prints what is wrong. */
+struct session {
+	struct vw_config *config;
+	struct vw_store *store;
+};
+int session_open(const struct invocation *in, enum vw_kv_mode mode, struct session *out);
+void session_close(struct session *session);
+
+#define VW_AGENT_VERSION "0.1.0"
+
+int run_sync(struct invocation *in);
+int run_daemon(struct invocation *in);
+int run_evaluate(struct invocation *in);
+int run_inventory(struct invocation *in);
+int run_show(struct invocation *in);
+int run_gaps(struct invocation *in);
+int run_events(struct invocation *in);
+int run_audit_list(struct invocation *in);
+int run_audit_verify(struct invocation *in);
+int run_audit_export(struct invocation *in);
+int run_status(struct invocation *in);
+int run_doctor(struct invocation *in);
+int run_diagnose(struct invocation *in);
+int run_config_check(struct invocation *in);
+int run_config_show(struct invocation *in);
+int run_config_policy(struct invocation *in);
+int run_version(struct invocation *in);
+int run_completion(struct invocation *in);
+
+#endif

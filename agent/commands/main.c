@@ -1,0 +1,186 @@
+#include "command.h"
+
+#include "base/secret.h"
+#include "help.h"
+
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+volatile sig_atomic_t cancelled;
+
+static void on_signal(int number)
+{
+	cancelled = number;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int usage_error(const char *fmt, const char *what, const char *where)
+{
+	fputs("vw-agent: ", stderr);
+	fprintf(stderr, fmt, what);
+	fprintf(stderr, "\nTry: vw-agent%s%s --help\n", where[0] ? " " : "", where);
+	return EXIT_USAGE;
+}
+
+/* "audit" "verify" is one command of two words. Returns how many words of argv it took; 0 for none. */
+static int find_command(int argc, char **argv, const struct command **out)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		size_t first = strcspn(c->name, " ");
+		if (strlen(argv[0]) != first || strncmp(c->name, argv[0], first) != 0)
+			continue;
+		if (!c->name[first]) {
+			*out = c;
+			return 1;
+		}
+		if (argc > 1 && strcmp(c->name + first + 1, argv[1]) == 0) {
+			*out = c;
+			return 2;
+		}
+	}
+	return 0;
+}
+
+static bool in_choices(const char *value, const char *const *choices)
+{
+	for (; *choices; choices++)
+		if (strcmp(value, *choices) == 0)
+			return true;
+	return false;
+}
+
+/* getopt's own table: the command's options, then the global ones. */
+static void make_longopts(const struct command *command, struct option *out)
+{
+	int n = 0;
+	for (int i = 0; command->options && command->options[i].name; i++)
+		out[n++] = (struct option){command->options[i].name,
+					   command->options[i].argument ? required_argument : no_argument, NULL, i};
+	for (int i = 0; global_options[i].name; i++)
+		out[n++] = (struct option){global_options[i].name,
+					   global_options[i].argument ? required_argument : no_argument, NULL,
+					   MAX_OPTIONS + i};
+	out[n] = (struct option){0};
+}
+
+static int take_global(struct invocation *in, int which)
+{
+	const char *name = global_options[which].name;
+	if (strcmp(name, "config") == 0)
+		in->config_path = optarg;
+	else if (strcmp(name, "state") == 0)
+		in->state_dir = optarg;
+	else
+		return 1; /* --help */
+	return 0;
+}
+
+/* 0 to go on, 1 when help was asked for, negative for a usage error that was printed. */
+static int parse_options(int argc, char **argv, struct invocation *in)
+{
+	const struct command *command = in->command;
+	struct option longopts[MAX_OPTIONS + 8];
+	make_longopts(command, longopts);
+	for (int i = 0; command->options && command->options[i].name; i++)
+		in->values[i] = command->options[i].choices ? command->options[i].choices[0] : NULL;
+	optind = 1;
+	for (int which; (which = getopt_long(argc, argv, ":h", longopts, NULL)) != -1;) {
+		if (which == 'h')
+			return 1;
+		if (which == '?' || which == ':') {
+			usage_error(which == ':' ? "%s needs an argument" : "no such option: %s", argv[optind - 1],
+				    command->name);
+			return -1;
+		}
+		if (which >= MAX_OPTIONS) {
+			if (take_global(in, which - MAX_OPTIONS))
+				return 1;
+			continue;
+		}
+		in->values[which] = optarg ? optarg : "";
+		if (command->options[which].choices && !in_choices(optarg, command->options[which].choices)) {
+			fprintf(stderr, "vw-agent: --%s cannot be '%s'; %s\n", command->options[which].name, optarg,
+				command->options[which].help);
+			return -1;
+		}
+	}
+	for (; optind < argc; optind++) {
+		if (in->positional_count >= command->max_positional) {
+			usage_error("unexpected argument: %s", argv[optind], command->name);
+			return -1;
+		}
+		in->positional[in->positional_count++] = argv[optind];
+	}
+	if (in->positional_count < command->min_positional) {
+		usage_error("missing argument: %s", command->positional, command->name);
+		return -1;
+	}
+	return 0;
+}
+
+/* Global options may stand in front of the command; they are moved behind it. */
+static int leading_globals(int argc, char **argv, struct invocation *in)
+{
+	int at = 1;
+	while (at + 1 < argc && (strcmp(argv[at], "--config") == 0 || strcmp(argv[at], "--state") == 0)) {
+		if (argv[at][2] == 'c')
+			in->config_path = argv[at + 1];
+		else
+			in->state_dir = argv[at + 1];
+		at += 2;
+	}
+	return at;
+}
+
+/* What was printed has arrived only when it is flushed: a full disk or a closed pipe is a failure. */
+static int flush(int code)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fputs("vw-agent: cannot write to standard output\n", stderr);
+		return code == EXIT_OK ? EXIT_FAILED : code;
+	}
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation in = {0};
+	vw_process_harden();
+	setlocale(LC_CTYPE, "C.UTF-8");
+	catch_signals();
+	int at = leading_globals(argc, argv, &in);
+	if (at >= argc) {
+		help_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0)
+		return help_topic(argc - at - 1, argv + at + 1);
+	if (strcmp(argv[at], "--version") == 0)
+		argv[at] = "version";
+	int words = find_command(argc - at, argv + at, &in.command);
+	if (words == 0) {
+		if (help_group(argv[at], argc - at > 1 ? argv[at + 1] : NULL))
+			return EXIT_USAGE;
+		return usage_error("no such command: %s", argv[at], "");
+	}
+	int parsed = parse_options(argc - at - words + 1, argv + at + words - 1, &in);
+	if (parsed < 0)
+		return EXIT_USAGE;
+	if (parsed > 0) {
+		help_command(stdout, in.command);
+		return flush(EXIT_OK);
+	}
+	return flush(in.command->run(&in));
+}
