@@ -24,14 +24,13 @@ static const char *skip_class(const char *p)
 	if (*p == ']')
 		p++;
 	while (*p && *p != ']') {
-		if (*p == '\\' && p[1]) {
+		size_t word = p[0] == '[' && p[1] == ':' ? 2 + strspn(p + 2, "^abcdefghijklmnopqrstuvwxyz") : 0;
+		if (*p == '\\' && p[1])
 			p += 2;
-		} else if (*p == '[' && p[1] == ':') {
-			const char *close = strstr(p, ":]");
-			p = close ? close + 2 : p + 1;
-		} else {
+		else if (word && p[word] == ':' && p[word + 1] == ']')
+			p += word + 2;
+		else
 			p++;
-		}
 	}
 	return *p ? p + 1 : p;
 }
@@ -54,6 +53,9 @@ static const char *refused_group(const char *p)
 		return "a callout";
 	if (*p == '(')
 		return "a condition";
+	/* both could hide brackets from this look */
+	if (*p == '#' || memchr(p, 'x', strspn(p, "^-imnsxJU")))
+		return "a comment";
 	return NULL;
 }
 

@@ -98,12 +98,15 @@ static unsigned find_line(const struct report *report, const char *bytes, size_t
 static int explain(const struct report *report, cyaml_err_t code, const char *bytes, size_t len, const char *name,
 		   struct vw_error *err)
 {
-	char path[MAX_FRAMES * (MAX_FRAME + 3)];
+	char path[MAX_FRAMES * (MAX_FRAME + 3)], place[16] = "";
+	unsigned line = find_line(report, bytes, len);
 
 	if (code == CYAML_ERR_OOM)
 		return vw_error_set(err, VW_ENOMEM, "%s: no memory to read it", name);
+	if (line) /* of the document itself nothing is told */
+		snprintf(place, sizeof(place), ":%u", line);
 	describe_path(report, code, path, sizeof(path));
-	return vw_error_set(err, VW_ECONFIG, "%s:%u: %s%s", name, find_line(report, bytes, len), path,
+	return vw_error_set(err, VW_ECONFIG, "%s%s: %s%s", name, place, path,
 			    report->cause[0] ? report->cause : cyaml_strerror(code));
 }
 
@@ -136,6 +139,11 @@ int vw_yaml_load(const char *bytes, size_t len, const char *name, const cyaml_sc
 	cyaml_err_t failed = cyaml_load_data((const uint8_t *)bytes, len, &config, schema, &data, NULL);
 	if (failed)
 		return explain(&report, failed, bytes, len, name, err);
+	code = yaml_check_scalars(bytes, len, name, schema, err);
+	if (code) {
+		cyaml_free(&config, schema, data, 0);
+		return code;
+	}
 	*out_data = data;
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <cyaml/cyaml.h>
 #include <stddef.h>
 
 /* A position, both from 1. */
@@ -19,5 +20,10 @@ int yaml_check(const char *bytes, size_t len, const char *name, int *out_documen
 /* The line of a mapping's key `key` that follows the value at `after`, or stands first in the mapping there;
  * after's line if it cannot be found. */
 unsigned yaml_key_line(const char *bytes, size_t len, const struct yaml_place *after, const char *key);
+
+/* For a document that libcyaml accepted: refuses the numbers that it read from a mere prefix ("3x") or as octal ("010"),
+ * and the truth values that it took for true because it did not know them. */
+int yaml_check_scalars(const char *bytes, size_t len, const char *name, const cyaml_schema_value_t *schema,
+		       struct vw_error *err);
 
 #endif
