@@ -30,33 +30,52 @@ static const char *last_at(const char *text, size_t len)
 	return memrchr(text, '@', len);
 }
 
+/* The length of "scheme" in "scheme://"; 0 when there is none. */
+static size_t measure_scheme(const char *uri)
+{
+	size_t len = strspn(uri, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+	return strncmp(uri + len, "://", 3) == 0 ? len : 0;
+}
+
+/* Where the host begins, behind all user info. */
+static const char *find_host(const char *authority, bool paths_may_follow_colons)
+{
+	for (const char *host = authority;;) {
+		size_t len = strcspn(host, "/?#");
+		const char *at = last_at(host, len);
+		if (!at && !paths_may_follow_colons && has_odd_port(host, len))
+			at = last_at(host, strlen(host));
+		if (!at)
+			return host;
+		host = at + 1;
+	}
+}
+
 /* Appends scheme and authority without user info; returns what follows. */
 static const char *append_authority(struct vw_buffer *out, const char *uri)
 {
-	const char *colon = strstr(uri, "://");
-	size_t first = strcspn(uri, "/?#");
-	bool has_scheme = colon && (size_t)(colon - uri) < first;
-	bool relative = strncmp(uri, "//", 2) == 0;
-	size_t scheme_len = has_scheme ? (size_t)(colon - uri) : 0;
-	const char *authority = has_scheme ? colon + 3 : uri + (relative ? 2 : 0);
-	size_t len = strcspn(authority, "/?#");
-	const char *at = last_at(authority, len);
-	if (!has_scheme && !relative) {
+	size_t scheme = measure_scheme(uri);
+	size_t before = strncmp(uri, "//", 2) == 0 ? 2 : 0;
+	if (scheme)
+		before = scheme + strlen("://");
+	const char *authority = uri + before;
+	if (!before) {
 		/* "user:pw@host/path" is told from "models:/name@alias" and "git@host:path" by the colon's place */
-		const char *pw = memchr(authority, ':', len);
-		if (!pw || !at || pw > at)
+		size_t len = strcspn(uri, "/?#");
+		const char *colon = memchr(uri, ':', len);
+		const char *at = last_at(uri, len);
+		if (!colon || !at || colon > at)
 			return uri;
 	}
-	if (!at && has_odd_port(authority, len))
-		at = last_at(authority, strlen(authority));
-	vw_buffer_append(out, uri, (size_t)(authority - uri));
-	if (!at)
-		return authority;
-	if (user_is_container(uri, scheme_len))
+	/* git+ssh://git@host:folder/repository@tag */
+	bool ssh = scheme >= 3 && strncasecmp(authority - 6, "ssh", 3) == 0;
+	const char *host = find_host(authority, ssh);
+	vw_buffer_append(out, uri, before);
+	if (host > authority && user_is_container(uri, scheme)) {
 		vw_buffer_append(out, authority, strcspn(authority, ":@"));
-	else
-		at++;
-	return at;
+		vw_buffer_putc(out, '@');
+	}
+	return host;
 }
 
 static int hex_value(char c)

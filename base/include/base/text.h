@@ -43,7 +43,8 @@ size_t vw_text_columns(const char *text);
 void vw_text_append_cell(struct vw_buffer *out, const char *text, size_t columns);
 
 /* The URI without user info and without a query's secret values: user:pw@ is dropped, `sig`, `X-Amz-Signature`,
- * `token` and the like get the value "***". In the arena. NULL stays NULL. */
+ * `token` and the like get the value "***". The container in Azure's abfss://container@account stays. In the arena.
+ * NULL stays NULL. */
 char *vw_uri_redact(struct vw_arena *arena, const char *uri);
 
 #endif
