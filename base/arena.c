@@ -156,11 +156,8 @@ void *vw_arena_array(struct vw_arena *arena, size_t count, size_t size)
 	return take(arena, total, ALIGNMENT);
 }
 
-char *vw_arena_strndup(struct vw_arena *arena, const char *text, size_t len)
+static char *copy_text(struct vw_arena *arena, const char *text, size_t len)
 {
-	if (!text)
-		return NULL;
-	len = strnlen(text, len);
 	char *copy = take(arena, len + 1, 1);
 	if (copy)
 		memcpy(copy, text, len);
@@ -169,7 +166,12 @@ char *vw_arena_strndup(struct vw_arena *arena, const char *text, size_t len)
 
 char *vw_arena_strdup(struct vw_arena *arena, const char *text)
 {
-	return vw_arena_strndup(arena, text, SIZE_MAX);
+	return text ? copy_text(arena, text, strlen(text)) : NULL;
+}
+
+char *vw_arena_strndup(struct vw_arena *arena, const char *text, size_t len)
+{
+	return text ? copy_text(arena, text, strnlen(text, len)) : NULL;
 }
 
 void *vw_arena_memdup(struct vw_arena *arena, const void *bytes, size_t len)

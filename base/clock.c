@@ -1,6 +1,5 @@
 #include "base/clock.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,8 +183,8 @@ const char *vw_clock_format_age(int64_t ms, int64_t now_ms, char out[VW_TIME_TEX
 	size_t i = 0;
 	while (seconds >= units[i].below)
 		i++;
-	uint64_t n = seconds / units[i].seconds;
-	snprintf(out, VW_TIME_TEXT, "%s%" PRIu64 " %s%s%s", past ? "" : "in ", n, units[i].name, n == 1 ? "" : "s",
+	unsigned n = (unsigned)(seconds / units[i].seconds); /* INT64_MAX - INT64_MIN is 584,942,417 years */
+	snprintf(out, VW_TIME_TEXT, "%s%u %s%s%s", past ? "" : "in ", n, units[i].name, n == 1 ? "" : "s",
 		 past ? " ago" : "");
 	return out;
 }
