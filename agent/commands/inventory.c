@@ -1,0 +1,130 @@
+#include "views.h"
+
+#include "base/clock.h"
+#include "terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One shape of output; a run of `inventory` feeds every version to it. */
+struct printer {
+	const char *format;
+	struct vw_buffer buffer; /* of one record */
+	struct table table;
+	size_t count;
+};
+
+static void csv_cell(struct vw_buffer *out, const char *text, bool last)
+{
+	/* RFC 4180 quoting; a leading = + - @ is what spreadsheets take for a formula */
+	text = text ? text : "";
+	vw_buffer_putc(out, '"');
+	if (text[0] && strchr("=+-@\t\r", text[0]))
+		vw_buffer_putc(out, '\'');
+	for (; *text; text++) {
+		if (*text == '"')
+			vw_buffer_putc(out, '"');
+		vw_buffer_putc(out, *text);
+	}
+	vw_buffer_puts(out, last ? "\"\r\n" : "\",");
+}
+
+static const char *const columns[] = {"MODEL", "VERSION", "STAGE", "STATUS", "GAPS", "RISK", "OWNER", "LAST UPDATED"};
+
+static void version_cells(const struct vw_record_view *view, struct vw_arena *arena, const char **cells)
+{
+	const vw_record *r = view->record;
+	char time[VW_TIME_TEXT];
+	size_t gaps = view_count(view, VW_FINDING_GAP), unknown = view_count(view, VW_FINDING_UNKNOWN);
+	cells[0] = r->workspace ? vw_arena_printf(arena, "%s/%s", r->workspace, r->model_name) : r->model_name;
+	cells[1] = r->version_number;
+	cells[2] = r->lifecycle ? r->lifecycle->lifecycle_stage : NULL;
+	cells[3] = view->removed_at ? "removed" : view_status(view);
+	cells[4] =
+	    unknown ? vw_arena_printf(arena, "%zu (+%zu?)", gaps, unknown) : vw_arena_printf(arena, "%zu", gaps);
+	cells[5] = r->risk ? r->risk->risk_category : NULL;
+	cells[6] = r->identity ? r->identity->owner : NULL;
+	cells[7] = r->lifecycle && r->lifecycle->has_last_updated_at
+		       ? vw_arena_strdup(arena, vw_clock_format_date(r->lifecycle->last_updated_at, time))
+		       : NULL;
+}
+
+static int print_json(struct printer *p, const struct vw_record_view *view)
+{
+	struct vw_json_writer w;
+	bool array = strcmp(p->format, "json") == 0;
+	vw_buffer_clear(&p->buffer);
+	vw_json_writer_init(&w, &p->buffer, false);
+	vw_record_json(&w, view);
+	printf("%s%s%s", array ? (p->count ? ",\n" : "[\n") : "", vw_buffer_text(&p->buffer), array ? "" : "\n");
+	return vw_buffer_error(&p->buffer);
+}
+
+static int print_csv(struct printer *p, const char *const *cells)
+{
+	vw_buffer_clear(&p->buffer);
+	for (size_t i = 0; i < 8; i++)
+		csv_cell(&p->buffer, cells[i], i == 7);
+	fputs(vw_buffer_text(&p->buffer), stdout);
+	return 0;
+}
+
+static int print_one(const struct vw_record_view *view, struct vw_arena *arena, void *arg, struct vw_error *err)
+{
+	struct printer *p = arg;
+	const char *cells[8];
+	int code = 0;
+	if (strstr(p->format, "json")) {
+		code = print_json(p, view);
+		p->count++;
+		return code < 0 ? vw_error_set(err, code, "a record is too large to print") : 0;
+	}
+	version_cells(view, arena, cells);
+	p->count++;
+	if (strcmp(p->format, "csv") == 0)
+		return print_csv(p, cells);
+	enum tone tones[8] = {TONE_STRONG, TONE_PLAIN, tone_of_stage(cells[2]), tone_of_status(cells[3])};
+	return table_add(&p->table, cells, tones) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
+}
+
+static void begin(struct printer *p)
+{
+	static const char *const names[] = {"model_name", "version_number", "lifecycle_stage", "compliance_status",
+					    "open_gaps",  "risk_category",  "owner",           "last_updated"};
+	if (strcmp(p->format, "csv") == 0)
+		print_csv(p, names);
+}
+
+static void end(struct printer *p, bool colours)
+{
+	if (strcmp(p->format, "json") == 0)
+		puts(p->count ? "\n]" : "[]");
+	if (strcmp(p->format, "table") != 0)
+		return;
+	table_print(&p->table, colours);
+	printf("\n%zu versions\n", p->count);
+}
+
+int run_inventory(struct invocation *in)
+{
+	struct session session;
+	struct view_filter filter;
+	struct vw_error err = VW_ERROR_INIT;
+	int code = view_filter_of(in, &filter);
+	if (code == EXIT_OK)
+		code = session_open(in, VW_KV_READ, &session);
+	if (code != EXIT_OK)
+		return code;
+	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	struct printer printer = {.format = option_value(in, "format")};
+	vw_buffer_init(&printer.buffer, 0);
+	table_init(&printer.table, arena, columns, 8, 1 << 0 | 1 << 5 | 1 << 6);
+	begin(&printer);
+	code = arena ? views_each(session.store, &filter, print_one, &printer, &err)
+		     : vw_error_set(&err, VW_ENOMEM, "no memory");
+	if (code == 0)
+		end(&printer, terminal_colours(option_value(in, "color")));
+	vw_buffer_reset(&printer.buffer);
+	session_close(&session);
+	return code < 0 ? report_error(&err) : EXIT_OK;
+}

@@ -1,0 +1,41 @@
+/* terminal.h: tables that fit the terminal, colours where they are wanted. */
+#ifndef COMMANDS_TERMINAL_H
+#define COMMANDS_TERMINAL_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Columns of standard output's terminal; $COLUMNS wins; 0 when it is no terminal: then nothing is cut. */
+size_t terminal_columns(void);
+/* "auto", "always", "never"; auto is a terminal without NO_COLOR. */
+bool terminal_colours(const char *when);
+
+enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_QUIET, TONE_STRONG };
+/* Appends safe text in a tone, plain when colours are off. */
+void tone_append(struct vw_buffer *out, enum tone tone, bool colours, const char *text);
+enum tone tone_of_status(const char *status);
+enum tone tone_of_stage(const char *stage);
+enum tone tone_of_severity(const char *severity);
+
+#define TABLE_COLUMNS 8
+struct table {
+	struct vw_arena *arena;
+	const char *const *headings; /* `columns` of them */
+	size_t columns;
+	size_t flexible; /* bits of columns that may be cut to fit, the widest first */
+	struct row {
+		const char *cells[TABLE_COLUMNS];
+		enum tone tones[TABLE_COLUMNS];
+	} * rows;
+	size_t count, size;
+};
+void table_init(struct table *table, struct vw_arena *arena, const char *const *headings, size_t columns,
+		size_t flexible);
+/* Copies; NULL cells are shown as "-". False without memory. */
+bool table_add(struct table *table, const char *const *cells, const enum tone *tones);
+void table_print(const struct table *table, bool colours);
+
+#endif
