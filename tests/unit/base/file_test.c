@@ -6,10 +6,12 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -151,7 +153,7 @@ static void writing_fails_and_leaves_the_old_file(void **state)
 	assert_int_equal(vw_file_write(path, "x", 1, 0600, &err), VW_ECONFIG);
 }
 
-/* A full disk, played by a limit on a file's size in a child. */
+/* A write that stops half-way, by a limit on a file's size in a child. */
 static void a_torn_write_leaves_the_old_file(void **state)
 {
 	(void)state;
@@ -169,6 +171,38 @@ static void a_torn_write_leaves_the_old_file(void **state)
 	assert_int_equal(status, 0);
 	assert_content(at("a"), "old", 3);
 	assert_int_equal(entries(), 1);
+}
+
+/* In a mount namespace of a child's own; skipped where that is not allowed. */
+static int child_fills_a_disk(void)
+{
+	static char bytes[1 << 20];
+	struct vw_buffer buf;
+	vw_buffer_init(&buf, 0);
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", folder, "tmpfs", 0, "size=64k") != 0)
+		return 77;
+	if (vw_file_write(at("a"), "old", 3, 0600, NULL) != 0)
+		return 1;
+	if (vw_file_write(at("a"), bytes, sizeof(bytes), 0600, NULL) != VW_EFULL)
+		return 2;
+	if (vw_file_read(at("a"), 3, &buf, NULL) != 0 || strcmp(vw_buffer_text(&buf), "old") != 0)
+		return 3;
+	vw_buffer_reset(&buf);
+	return entries() == 1 ? 0 : 4;
+}
+
+static void a_full_disk_leaves_the_old_file(void **state)
+{
+	(void)state;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(child_fills_a_disk());
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
 }
 
 static void fingerprint_follows_the_content(void **state)
@@ -261,6 +295,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(reading_fails_with_the_right_code, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(writing_fails_and_leaves_the_old_file, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(a_torn_write_leaves_the_old_file, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_old_file, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(fingerprint_follows_the_content, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(makes_private_folders, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(refuses_what_is_no_private_folder, make_folder, remove_folder),
