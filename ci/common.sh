@@ -24,3 +24,26 @@ as_root() {
         die "needs root or sudo for: $*"
     fi
 }
+
+# Runs one check and prints its result as one line, "ok - NAME", "not ok - NAME" or "ok - NAME # skip", which ci/tally
+# counts. What it printed is shown when it failed, and always in the last line when it could not run here (exit 77).
+checks_failed=0
+check() {
+    local name=$1 log status=0
+    shift
+    log=$("$@" 2>&1) || status=$?
+    case $status in
+    0) echo "ok - $name" ;;
+    77) echo "ok - $name # skip: ${log##*$'\n'}" ;;
+    *)
+        printf '%s\n' "$log"
+        echo "not ok - $name"
+        checks_failed=$((checks_failed + 1))
+        ;;
+    esac
+}
+
+# The last word of a script of checks: its exit status.
+checks_end() {
+    [ "$checks_failed" -eq 0 ] || die "$checks_failed checks failed"
+}

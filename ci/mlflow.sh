@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# mlflow.sh: a real MLflow server on loopback for a script. Sourced, after common.sh.
+#
+#   mlflow_start VENV FOLDER [SERVER ARGUMENT...]   a new SQLite server with its files in FOLDER; sets mlflow_port
+#   mlflow_stop                                     ends it; also for the caller's EXIT trap, safe to call twice
+
+mlflow_pid=
+mlflow_port=
+
+mlflow_start() {
+    local venv=$1 folder=$2
+    shift 2
+    mkdir -p "$folder"
+    mlflow_port=$("$venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    # a session of its own, so that its workers end with it
+    MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_TRACKING_URI='' MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+        PATH="$venv/bin:$PATH" setsid "$venv/bin/mlflow" server --host 127.0.0.1 --port "$mlflow_port" --workers 1 \
+        --backend-store-uri "sqlite:///$folder/mlflow.db" --artifacts-destination "$folder/artifacts" "$@" \
+        > "$folder/server.log" 2>&1 < /dev/null &
+    mlflow_pid=$!
+    for _ in $(seq 300); do
+        if "$venv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=5)' \
+            "http://127.0.0.1:$mlflow_port/health" 2> /dev/null; then
+            return 0
+        fi
+        kill -0 "$mlflow_pid" 2> /dev/null || break
+        sleep 0.2
+    done
+    tail -n 20 "$folder/server.log" >&2
+    die "the MLflow server did not start"
+}
+
+mlflow_stop() {
+    [ -n "$mlflow_pid" ] || return 0
+    kill -TERM -- "-$mlflow_pid" 2> /dev/null || true
+    wait "$mlflow_pid" 2> /dev/null || true
+    kill -KILL -- "-$mlflow_pid" 2> /dev/null || true
+    mlflow_pid=
+}
