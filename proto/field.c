@@ -24,31 +24,36 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 	return NULL;
 }
 
+/* What a path may go on with behind `field`: the fields of a single message. */
+static const ProtobufCMessageDescriptor *inner_type(const ProtobufCFieldDescriptor *field)
+{
+	bool single = field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED;
+	return single ? field->descriptor : NULL;
+}
+
 bool vw_field_resolve(const ProtobufCMessageDescriptor *type, const char *path, struct vw_field_path *out)
 {
 	struct vw_field_path found = {.depth = 0};
+	bool more = true;
 
-	while (type && found.depth < MAX_STEPS) {
+	while (more) {
 		size_t len = strcspn(path, ".");
-		const ProtobufCFieldDescriptor *field = find_field(type, path, len);
-		if (!field)
+		const ProtobufCFieldDescriptor *field = type ? find_field(type, path, len) : NULL;
+		if (!field || found.depth == MAX_STEPS)
 			return false;
 		found.steps[found.depth++] = field;
-		if (path[len] == '\0') {
-			*out = found;
-			return true;
-		}
-		path += len + 1;
-		if (field_is_map(field)) {
+		more = path[len] == '.';
+		path += len + (more ? 1 : 0);
+		type = inner_type(field);
+		if (more && field_is_map(field)) {
 			found.key = path;
-			*out = found;
-			return path[0] != '\0';
+			more = false;
 		}
-		bool single_message =
-		    field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED;
-		type = single_message ? field->descriptor : NULL;
 	}
-	return false;
+	if (found.key && !found.key[0])
+		return false;
+	*out = found;
+	return true;
 }
 
 /* The message that holds the path's last field, or NULL. */

@@ -177,7 +177,7 @@ static void check_double(const char *value, bool good, double expected)
 	assert_true(isnan(expected) ? isnan(out) : out == expected);
 }
 
-/* S5.4: values that are no finite number are kept. */
+/* S5.3: metrics that are no finite number are kept. */
 static void test_double(void **state)
 {
 	(void)state;
