@@ -41,7 +41,7 @@ struct vw_mlflow_settings {
 	int connections;            /* [4] */
 	double requests_per_second; /* [20] token bucket's rate */
 	int burst;                  /* [40] token bucket's size */
-	int retries;                /* [5] beyond the first try */
+	int retries;                /* [5] beyond the first try; negative: none */
 	int64_t connect_timeout_ms; /* [10 s] */
 	int64_t request_timeout_ms; /* [120 s] one try */
 	int64_t cycle_timeout_ms;   /* [0: none] all of vw_mlflow_run() since vw_mlflow_begin_cycle() */
@@ -71,7 +71,8 @@ void vw_mlflow_counts(const struct vw_mlflow *client, struct vw_mlflow_counts *o
 
 /* What a call found. The arena holds all of it; a callback that wants to keep it calls vw_mlflow_take() and then owns the arena. */
 struct vw_mlflow_answer {
-	int code; /* VW_OK, or why there is nothing: VW_ENOTFOUND, VW_EFORBIDDEN, VW_EAUTH, VW_EINVAL, VW_ELIMIT, VW_EAGAIN, VW_ETIMEOUT, VW_ECANCELLED */
+	int code; /* VW_OK, or why there is nothing: VW_ENOTFOUND, VW_EFORBIDDEN, VW_EAUTH, VW_EINVAL, VW_ELIMIT, VW_EAGAIN, VW_ETIMEOUT, VW_ECANCELLED, VW_EUNSUPPORTED (the server does not have
+		   the call), VW_ECONFIG (TLS, a redirect: what the operator has to mend), VW_ENOMEM */
 	const struct vw_error *error; /* with the call's name and what the server said; never NULL */
 	int http_status;              /* 0 when no answer came */
 	const char
@@ -82,17 +83,31 @@ struct vw_mlflow_answer {
 	vw_run **runs;
 	vw_experiment **experiments;
 	vw_logged_model **logged_models;
-	char **texts;            /* workspaces' names, the server's version */
-	size_t malformed;        /* objects on this page that could not even be named */
+	char **texts;                       /* workspaces' names, the server's version */
+	size_t malformed;                   /* objects on this page that could not even be named */
+	const struct vw_mlflow_flaw *flaws; /* of the objects that could; see vw_mlflow_flaws() */
+	size_t flaw_count;
 	struct vw_arena **arena; /* of all this */
 };
+
+/* What is wrong with an object that is given back all the same: values that are missing although the server sent them. */
+#define VW_FLAW_CUT        1u /* over a cap of base/limits.h */
+#define VW_FLAW_UNREADABLE 2u /* not of the type that it should be */
+struct vw_mlflow_flaw {
+	const void *object; /* one of the list */
+	unsigned what;
+};
+/* VW_FLAW_... of one of the answer's objects; 0 is the ordinary case. */
+unsigned vw_mlflow_flaws(const struct vw_mlflow_answer *answer, const void *object);
+
 typedef void (*vw_mlflow_callback)(void *arg, const struct vw_mlflow_answer *answer);
 struct vw_arena *vw_mlflow_take(const struct vw_mlflow_answer *answer);
 
 /* Works until no call is outstanding. 0, VW_ECANCELLED, VW_ETIMEOUT (the cycle's), VW_ENOMEM. Failures of single calls are the callbacks' business. */
 int vw_mlflow_run(struct vw_mlflow *client, struct vw_error *err);
 
-/* ---- The calls. Each returns 0 once the call is queued; the callback comes exactly once, from vw_mlflow_run(). ---- */
+/* ---- The calls. Each returns 0 once the call is queued; the callback comes exactly once, from vw_mlflow_run().
+ * Not queued: VW_ENOMEM, and VW_ECANCELLED or VW_ETIMEOUT while vw_mlflow_run() is ending with that. ---- */
 
 /* GET /version (2.x+; text) → texts[0]; VW_ENOTFOUND on servers that hide it. */
 int vw_mlflow_get_version(struct vw_mlflow *client, vw_mlflow_callback done, void *arg);

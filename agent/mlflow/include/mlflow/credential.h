@@ -52,5 +52,7 @@ const char *vw_credentials_label(const struct vw_credentials *credentials, const
 				 char out[VW_CREDENTIAL_LABEL]);
 /* Where it came from, for doctor: "environment", "/etc/vw/token". Borrowed. */
 const char *vw_credentials_origin(const struct vw_credentials *credentials);
+/* A file of secrets that it was read from and that other users can read or change, for doctor; NULL: none. */
+const char *vw_credentials_exposed_file(const struct vw_credentials *credentials);
 
 #endif
