@@ -85,7 +85,8 @@ void vw_record_json(struct vw_json_writer *w, const struct vw_record_view *view)
 	vw_json_end_array(w);
 	put_source(w, view->access);
 	bool hashed = view->entry->has_record_sha256 && view->entry->record_sha256.len == VW_SHA256_SIZE;
-	put_text(w, "record_sha256", hashed ? vw_hex_encode(view->entry->record_sha256.data, VW_SHA256_SIZE, hex) : NULL);
+	put_text(w, "record_sha256",
+		 hashed ? vw_hex_encode(view->entry->record_sha256.data, VW_SHA256_SIZE, hex) : NULL);
 	put_time(w, "first_seen_at", view->entry->first_seen_at);
 	put_time(w, "last_synced_at", last_synced(view));
 	put_time(w, "removed_at", view->removed_at);

@@ -1,0 +1,257 @@
+/* doctor.c: looks at everything a sync needs, one line each, and says what to do about what is wrong. */
+#include "source.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#define CHECKS_MAX     24
+#define LOW_DISK_BYTES (256.0 * 1024 * 1024) /* less room than one growth of the database's map */
+
+enum result { GOOD, POOR, BAD };
+
+struct check {
+	const char *name;
+	enum result result;
+	char text[512];
+	const char *hint; /* what to do; NULL: nothing */
+};
+
+struct doctor {
+	struct check checks[CHECKS_MAX];
+	size_t count;
+	int worst_code; /* of the failed check that decides the exit code */
+	char *experiment;
+	struct vw_arena *arena;
+};
+
+static struct check *add(struct doctor *d, const char *name, enum result result, const char *hint)
+{
+	struct check *c = &d->checks[d->count < CHECKS_MAX ? d->count++ : CHECKS_MAX - 1];
+	*c = (struct check){.name = name, .result = result, .hint = hint};
+	return c;
+}
+
+static const char *hint_of(int code)
+{
+	switch (code) {
+	case VW_EAUTH:
+		return "the server does not know this credential: check MLFLOW_TRACKING_USERNAME and _PASSWORD, or "
+		       "_TOKEN";
+	case VW_EFORBIDDEN:
+		return "the credential is known but may not read this: give it READ permission";
+	case VW_EAGAIN:
+	case VW_ETIMEOUT:
+		return "check the address, name resolution, firewall, proxy (HTTPS_PROXY, NO_PROXY), and the CA file "
+		       "for a private CA";
+	case VW_ENOTFOUND:
+	case VW_EUNSUPPORTED:
+		return "the address answers, but is it an MLflow server, and is its path prefix part of the tracking "
+		       "URI?";
+	default:
+		return "see the message";
+	}
+}
+
+/* ---- calls ---- */
+
+struct probe {
+	struct doctor *doctor;
+	const char *name;
+	bool optional; /* servers without it are fine */
+};
+
+static void answered(void *arg, const struct vw_mlflow_answer *answer)
+{
+	struct probe *p = arg;
+	bool missing = answer->code == VW_ENOTFOUND || answer->code == VW_EUNSUPPORTED;
+	if (answer->code == 0) {
+		struct check *c = add(p->doctor, p->name, GOOD, NULL);
+		if (answer->texts && answer->count > 0)
+			snprintf(c->text, sizeof(c->text), "%s", answer->texts[0]);
+		else
+			snprintf(c->text, sizeof(c->text), "answered");
+		if (answer->experiments && answer->count > 0 && !p->doctor->experiment)
+			p->doctor->experiment =
+			    vw_arena_strdup(p->doctor->arena, answer->experiments[0]->experiment_id);
+		return;
+	}
+	if (missing && p->optional) {
+		snprintf(add(p->doctor, p->name, GOOD, NULL)->text, 512, "this server has none");
+		return;
+	}
+	if (!p->doctor->worst_code)
+		p->doctor->worst_code = answer->code;
+	snprintf(add(p->doctor, p->name, BAD, hint_of(answer->code))->text, 512, "%s", answer->error->message);
+}
+
+static void check_calls(struct doctor *d, struct vw_mlflow *client)
+{
+	struct probe version = {d, "server's version", true}, workspaces = {d, "workspaces", true},
+		     models = {d, "registered models", false}, versions = {d, "model versions", false},
+		     experiments = {d, "experiments", false}, runs = {d, "runs", false};
+	struct vw_mlflow_query one = {.order = VW_ORDER_NAME, .max_results = 1};
+	struct vw_error err = VW_ERROR_INIT;
+	vw_mlflow_begin_cycle(client);
+	vw_mlflow_get_version(client, answered, &version);
+	vw_mlflow_run(client, &err);
+	if (d->worst_code == VW_EAGAIN || d->worst_code == VW_ETIMEOUT)
+		return; /* the others would only say the same again */
+	vw_mlflow_list_workspaces(client, answered, &workspaces);
+	vw_mlflow_search_models(client, &one, answered, &models);
+	vw_mlflow_search_versions(client, &one, answered, &versions);
+	vw_mlflow_search_experiments(client, NULL, answered, &experiments);
+	vw_mlflow_run(client, &err);
+	if (!d->experiment)
+		return;
+	const char *ids[] = {d->experiment}, *none[] = {"00000000000000000000000000000abc"};
+	vw_mlflow_search_runs(client, ids, 1, none, 1, answered, &runs);
+	vw_mlflow_run(client, &err);
+}
+
+/* ---- this machine ---- */
+
+static void check_disk(struct doctor *d, const char *dir)
+{
+	struct statvfs fs;
+	if (statvfs(dir, &fs) != 0)
+		return;
+	double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
+	bool low = free_bytes < LOW_DISK_BYTES;
+	snprintf(add(d, "disk", low ? POOR : GOOD, low ? "make room, or move the state with state_dir" : NULL)->text,
+		 512, "%.1f GB free in %s", free_bytes / 1e9, dir);
+}
+
+static void check_clock(struct doctor *d, struct vw_store *store)
+{
+	char time[VW_TIME_TEXT], last[VW_TIME_TEXT];
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_txn *txn;
+	vw_sync_state *state;
+	int64_t now = vw_clock_now(), before = 0;
+	if (vw_txn_begin_read(vw_store_kv(store), &txn, &err) == 0) {
+		if (vw_store_sync_state(txn, d->arena, &state, &err) == 0)
+			before = state->last_finished_at;
+		vw_txn_end(txn);
+	}
+	bool back = before > now;
+	struct check *c =
+	    add(d, "clock", back ? POOR : GOOD, back ? "the clock went back since the last sync: check NTP" : NULL);
+	snprintf(c->text, sizeof(c->text), "%s%s%s", vw_clock_format(now, time),
+		 back ? ", but the last sync was at " : "", back ? vw_clock_format(before, last) : "");
+}
+
+static void check_credential(struct doctor *d, const struct source *source, const struct vw_config *config)
+{
+	bool none = vw_credentials_kind(source->credentials) == VW_CREDENTIAL_NONE;
+	bool plain = !none && strncmp(config->mlflow.tracking_uri, "http://", 7) == 0 &&
+		     !strstr(config->mlflow.tracking_uri, "//127.") &&
+		     !strstr(config->mlflow.tracking_uri, "//localhost");
+	const char *origin = vw_credentials_origin(source->credentials);
+	snprintf(add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL)->text,
+		 512, "%s%s%s", source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
+	if (config->mlflow.insecure_tls)
+		snprintf(add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH")->text,
+			 512, "the server's certificate is not checked");
+}
+
+/* ---- printing ---- */
+
+static void print_text(const struct doctor *d)
+{
+	static const char *const words[] = {"ok", "warning", "FAILED"};
+	static const enum tone tones[] = {TONE_GOOD, TONE_WARN, TONE_BAD};
+	struct vw_buffer out;
+	bool colours = terminal_colours("auto");
+	vw_buffer_init(&out, 0);
+	for (size_t i = 0; i < d->count; i++) {
+		const struct check *c = &d->checks[i];
+		tone_append(&out, tones[c->result], colours, words[c->result]);
+		vw_buffer_printf(&out, "%*s  %-18s ", 7 - (int)strlen(words[c->result]), "", c->name);
+		tone_append(&out, TONE_PLAIN, colours, c->text);
+		vw_buffer_putc(&out, '\n');
+		if (c->hint)
+			vw_buffer_printf(&out, "%28s-> %s\n", "", c->hint);
+	}
+	fputs(vw_buffer_text(&out), stdout);
+	vw_buffer_reset(&out);
+}
+
+static void print_json(const struct doctor *d)
+{
+	static const char *const words[] = {"ok", "warning", "failed"};
+	struct vw_buffer out;
+	struct vw_json_writer w;
+	vw_buffer_init(&out, 0);
+	vw_json_writer_init(&w, &out, true);
+	vw_json_begin_array(&w);
+	for (size_t i = 0; i < d->count; i++) {
+		vw_json_begin_object(&w);
+		vw_json_key(&w, "check");
+		vw_json_put_text(&w, d->checks[i].name);
+		vw_json_key(&w, "result");
+		vw_json_put_text(&w, words[d->checks[i].result]);
+		vw_json_key(&w, "text");
+		vw_json_put_text(&w, d->checks[i].text);
+		vw_json_key(&w, "hint");
+		vw_json_put_text(&w, d->checks[i].hint);
+		vw_json_end_object(&w);
+	}
+	vw_json_end_array(&w);
+	puts(vw_buffer_text(&out));
+	vw_buffer_reset(&out);
+}
+
+static void examine(struct doctor *d, const struct invocation *in)
+{
+	struct session session = {0};
+	struct source source;
+	struct vw_error err = VW_ERROR_INIT;
+	int code = vw_config_load(in->config_path, in->state_dir, &session.config, &err);
+	if (code < 0) {
+		d->worst_code = code;
+		snprintf(add(d, "configuration", BAD, "correct the file")->text, 512, "%s", err.message);
+		return;
+	}
+	snprintf(add(d, "configuration", GOOD, NULL)->text, 512, "%s",
+		 session.config->path ? session.config->path : "no file");
+	code = vw_store_open(session.config->state_dir, VW_KV_WRITE, &session.store, &err);
+	if (code < 0) {
+		d->worst_code = code;
+		snprintf(add(d, "state", BAD, "see the message")->text, 512, "%s", err.message);
+		session_close(&session);
+		return;
+	}
+	snprintf(add(d, "state", GOOD, NULL)->text, 512, "%s", session.config->state_dir);
+	check_disk(d, session.config->state_dir);
+	check_clock(d, session.store);
+	code = source_open(&session, true, &source, &err);
+	if (code < 0) {
+		d->worst_code = code;
+		snprintf(add(d, "tracking server", BAD, "see the message")->text, 512, "%s", err.message);
+	} else {
+		snprintf(add(d, "tracking server", GOOD, NULL)->text, 512, "%s", session.config->mlflow.tracking_uri);
+		check_credential(d, &source, session.config);
+		check_calls(d, source.client);
+		source_close(&source);
+	}
+	session_close(&session);
+}
+
+int run_doctor(struct invocation *in)
+{
+	struct doctor doctor = {.arena = vw_arena_open(0)};
+	if (!doctor.arena)
+		return EXIT_FAILED;
+	examine(&doctor, in);
+	if (strcmp(option_value(in, "format"), "json") == 0)
+		print_json(&doctor);
+	else
+		print_text(&doctor);
+	vw_arena_close(doctor.arena);
+	return doctor.worst_code ? exit_code_of(doctor.worst_code) : EXIT_OK;
+}
