@@ -77,8 +77,9 @@ def main():
             answer, error = ask(client.get_run, v["run_id"])
             runs[v["run_id"]] = run(answer) if answer else {"error": error}
         source = v["source"] or ""
-        if source.startswith("models:/m-"):
-            model_id = source.removeprefix("models:/").split("/")[0]
+        outputs = runs.get(v["run_id"], {}).get("outputs", [])
+        wanted = [source.removeprefix("models:/")] if source.startswith("models:/m-") else outputs
+        for model_id in wanted:
             answer, error = ask(client.get_logged_model, model_id)
             logged[model_id] = logged_model(answer) if answer else {"error": error}
     for r in runs.values():

@@ -1,0 +1,114 @@
+"""Servers are started once for a test run, in the background, and only those that the collected tests ask for."""
+
+import json
+import os
+import pathlib
+
+import pytest
+from agent import BINARY, Agent
+from servers import ROOT, Server
+
+SERVERS = {
+    "newest": dict(version="main", scenario="full"),
+    "postgres": dict(version="main", scenario="full", postgres=True, prefix="/ml/flow"),
+    "last2": dict(version="222", scenario="full"),
+    "oldest": dict(version="22", scenario="full"),
+    "basic": dict(version="main", scenario="restricted", auth=True),
+    "workspaces": dict(version="main", scenario="spaces", options=("--enable-workspaces",)),
+    "small": dict(version="main", scenario="small"),
+    "playground": dict(version="main", scenario="small"),
+}
+
+
+class Farm:
+    def __init__(self):
+        self.servers = {}
+
+    def start(self, name):
+        if name not in self.servers:
+            self.servers[name] = Server(name, **SERVERS[name]).start()
+
+    def get(self, name):
+        self.start(name)
+        server = self.servers[name]
+        return server if getattr(server, "up", False) else self._wait(server)
+
+    def _wait(self, server):
+        server.ready()
+        server.up = True
+        return server
+
+    def stop(self):
+        for server in self.servers.values():
+            server.stop()
+
+
+FARM = Farm()
+
+
+def pytest_collection_finish(session):
+    if session.config.option.collectonly:
+        return
+    for item in session.items:
+        parameters = getattr(item, "callspec", None)
+        asked = [*getattr(item, "fixturenames", ()), *(parameters.params.values() if parameters else ())]
+        for name in asked:
+            if isinstance(name, str) and name in SERVERS:
+                FARM.start(name)
+
+
+def pytest_unconfigure(config):
+    FARM.stop()
+
+
+def _server_fixture(name):
+    @pytest.fixture(scope="session", name=name)
+    def server():
+        return FARM.get(name)
+
+    return server
+
+
+newest = _server_fixture("newest")
+postgres = _server_fixture("postgres")
+last2 = _server_fixture("last2")
+oldest = _server_fixture("oldest")
+basic = _server_fixture("basic")
+workspaces = _server_fixture("workspaces")
+small = _server_fixture("small")
+playground = _server_fixture("playground")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binary():
+    assert BINARY.exists(), f"{BINARY} is not built"
+    return BINARY
+
+
+@pytest.fixture
+def agent(tmp_path):
+    """agent(uri, **environment) makes an agent with a state folder of its own."""
+    made = []
+
+    def make(uri=None, config=None, state=None, **env):
+        if isinstance(config, str):
+            path = tmp_path / f"config-{len(made)}.yaml"
+            path.write_text(config)
+            config = path
+        made.append(Agent(state or tmp_path / f"state-{len(made)}", uri, config, **env))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dumped():
+    """dumped(server): what MLflow's own client says about a server that nobody changes, asked once."""
+    known = {}
+
+    def get(server):
+        if server.name not in known:
+            known[server.name] = json.loads(server.python("dump.py"))
+        return known[server.name]
+
+    return get
