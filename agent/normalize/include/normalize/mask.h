@@ -13,7 +13,10 @@ struct vw_masker;
 
 /* `patterns` are the operator's own for personal data in values (NULL-terminated, may be NULL); VW_ECONFIG names one that is none. */
 int vw_masker_open(const char *const *patterns, struct vw_masker **out, struct vw_error *err);
-void vw_masker_close(struct vw_masker *masker);
+void vw_masker_close(struct vw_masker *masker); /* NULL is fine */
+/* A further key whose value names an accountable person: what an operator adds to the spellings of identity.owner and
+ * risk.compliance_approver (vw_mapping_add_tag). Copied. */
+int vw_masker_spare(struct vw_masker *masker, const char *key, struct vw_error *err);
 
 /* Each rewrites the message in place; new text is in the arena. Owner and approver tags keep e-mail addresses; secrets go everywhere. */
 int vw_mask_model(const struct vw_masker *masker, struct vw_arena *arena, vw_registered_model *model);
