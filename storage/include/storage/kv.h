@@ -5,8 +5,12 @@
  * step is checked once, at vw_txn_commit(). A map that is full aborts the transaction with VW_EFULL after the map was
  * made larger; the caller runs its step again (vw_kv_write() does all of that).
  *
- * Every value carries the first 8 bytes of its SHA-256 (over key and value) and is checked when read: a flipped bit is VW_ECORRUPT
- * naming table and key, never a wrong answer. */
+ * Every value carries the first 8 bytes of its SHA-256 (over the key's length as a big-endian u16, key and value) and is checked
+ * when read: a flipped bit is VW_ECORRUPT naming table and key, never a wrong answer. LMDB itself trusts its pages, so their
+ * structure is checked when the store is opened (storage/pages.h). What breaks under a running process, a disk that cannot be
+ * read any more, ends it with a message and VW_EXIT_DAMAGED.
+ *
+ * One thread at a time may use a store. */
 #ifndef STORAGE_KV_H
 #define STORAGE_KV_H
 
@@ -25,6 +29,9 @@ struct vw_bytes {
 	size_t len;
 };
 
+/* The process' exit code when the map under it became unreadable; the codes of commands agree. */
+#define VW_EXIT_DAMAGED 5
+
 #define VW_KEY_MAX 511 /* bytes, LMDB's own limit (MDB_MAXKEYSIZE) */
 
 enum vw_kv_mode {
@@ -32,9 +39,10 @@ enum vw_kv_mode {
 	VW_KV_WRITE /* created if missing; one process at a time */
 };
 
-/* Opens `dir` (which exists) with `tables` (NULL-terminated list of names; tables are referred to by index).
- * VW_ENOTFOUND: no store there and mode is READ. VW_EBUSY: another writer. VW_ECORRUPT: not a store, or torn.
- * VW_ECONFIG: on a network file system. VW_EIO: a read-only or failing disk. */
+/* Opens `dir` (which exists) with `tables` (NULL-terminated list of names, which lives as long as the store; tables are referred to
+ * by index). One store of a folder per process, and none across fork(): LMDB's rule.
+ * VW_ENOTFOUND: no store there and mode is READ. VW_EBUSY: another writer. VW_ECORRUPT: not a store, torn, or behind what was
+ * committed. VW_ECONFIG: on a network file system. VW_EIO: a read-only or failing disk. VW_EFULL: no room to begin with. */
 int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode, struct vw_kv **out,
 	       struct vw_error *err);
 void vw_kv_close(struct vw_kv *kv); /* NULL is fine */
@@ -57,7 +65,9 @@ int vw_kv_append(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_b
 int vw_kv_delete(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_error *err); /* absent is fine */
 int vw_kv_count(struct vw_txn *txn, int table, uint64_t *out, struct vw_error *err);
 
-/* Ordered walk: starts at the first key not below `from` (empty: the first of all). 1 and a pair while there is one, 0 at the end, negative on failure. */
+/* Ordered walk: starts at the first key not below `from` (empty: the first of all); backwards, at the last key not above `from`
+ * (empty: the last of all). 1 and a pair while there is one, 0 at the end, negative on failure. In a write transaction, close it
+ * before the step returns. */
 int vw_cursor_open(struct vw_txn *txn, int table, struct vw_bytes from, bool backwards, struct vw_cursor **out,
 		   struct vw_error *err);
 int vw_cursor_next(struct vw_cursor *cursor, struct vw_bytes *out_key, struct vw_bytes *out_value,

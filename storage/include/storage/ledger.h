@@ -32,7 +32,13 @@ struct vw_ledger_head {
 void vw_ledger_hash(const struct vw_ledger_owner *owner, uint64_t sequence, const uint8_t previous[VW_LEDGER_HASH],
 		    const void *payload, size_t len, uint8_t out[VW_LEDGER_HASH]);
 
+/* Takes a value of the ledger's table apart: a packed ChainedEntry with exactly a payload and 32 bytes of hash, in this order. Both
+ * point into `stored`. False for anything else. Pure. */
+bool vw_ledger_open_value(struct vw_bytes stored, struct vw_bytes *out_payload, const uint8_t **out_hash);
+
 /* Which kinds of entries a walk wants: bits of the Entry's body. */
 enum vw_ledger_kind { VW_LEDGER_VERSION = 1, VW_LEDGER_REMOVAL = 2, VW_LEDGER_AUDIT = 4, VW_LEDGER_ALL = 7 };
+/* The one bit that says which body an entry has; 0 for none. */
+unsigned vw_ledger_kind_of(const vw_entry *entry);
 
 #endif

@@ -22,15 +22,19 @@
 
 #define VW_STORE_SCHEMA 1 /* raised by each migration; a newer one on disk is refused */
 
+#define VW_STORE_WORKSPACE_MAX                                                                                       \
+	238 /* bytes of a workspace's name: what a key has room for. MLflow allows 63 characters */
+
 struct vw_store;
 
-/* Opens or makes the state folder. On first use writes an identity (random agent id, epoch 1). An older schema is migrated forward in one
- * transaction; a newer one is VW_ECONFIG ("made by a newer vw-agent"). Errors as vw_kv_open(). */
+/* Opens or makes the state folder (mode 0700, files 0600). On first use writes an identity (random agent id, epoch 1). With WRITE, an
+ * older schema is migrated forward in one transaction; a newer one, or one from which no migration leads here, is VW_ECONFIG. Errors
+ * as vw_kv_open(). */
 int vw_store_open(const char *dir, enum vw_kv_mode mode, struct vw_store **out, struct vw_error *err);
 void vw_store_close(struct vw_store *store);
 struct vw_kv *vw_store_kv(struct vw_store *store);
 
-/* Borrowed, lives as long as the store. */
+/* Borrowed, lives as long as the store; as it was when the store was opened. */
 const vw_agent_identity *vw_store_identity(const struct vw_store *store);
 struct vw_ledger_owner vw_store_owner(const struct vw_store *store);
 
@@ -43,7 +47,8 @@ int vw_store_entry(struct vw_txn *txn, struct vw_arena *arena, uint64_t sequence
 /* The packed Entry and its h(n), borrowed from the map until the transaction ends. */
 int vw_store_entry_bytes(struct vw_txn *txn, uint64_t sequence, struct vw_bytes *out_payload,
 			 const uint8_t **out_hash, struct vw_error *err);
-/* VW_ENOTFOUND when the version was never seen. A removed one is found, with removed_at set. */
+/* VW_ENOTFOUND when the version was never seen. A removed one is found, with removed_at set. VW_EINVAL names a version number that is
+ * no decimal uint64, in the shortest form MLflow gives it. */
 int vw_store_version(struct vw_txn *txn, struct vw_arena *arena, const char *workspace, const char *model,
 		     const char *version, vw_version_index **out, struct vw_error *err);
 /* The record inside an entry. */
@@ -67,14 +72,17 @@ typedef int (*vw_each_entry)(uint64_t sequence, const vw_entry *entry, struct vw
 int vw_store_each_version(struct vw_txn *txn, bool with_removed, vw_each_version each, void *arg,
 			  struct vw_error *err);
 int vw_store_each_model(struct vw_txn *txn, vw_each_model each, void *arg, struct vw_error *err);
-/* Entries whose kind is in `kinds` (bits of vw_ledger_kind), from sequence `from` upwards, or from the newest backwards. */
+/* Entries whose kind is in `kinds` (bits of vw_ledger_kind), from sequence `from` upwards; backwards, from `from` down, where 0 is the
+ * newest. One kind alone is found by its index, without touching the others. A hole in the sequence is VW_ECORRUPT. */
 int vw_store_each_entry(struct vw_txn *txn, unsigned kinds, uint64_t from, bool backwards, vw_each_entry each,
 			void *arg, struct vw_error *err);
 
 /* ---- Writing, inside vw_kv_write() ---- */
 
 /* Appends an entry: sequence, hash, kind. A VersionRecorded or VersionRemoved body also moves its version's index. `record`, needed
- * for VersionRecorded only, gives workspace, name, version and creation time. */
+ * for VersionRecorded only, gives workspace, name, version and creation time. What is wrong with the entry itself is said before
+ * anything is written, and leaves the transaction usable: VW_EINVAL (a body without what it needs, a version number that is none, a
+ * removal of what is not there), VW_ELIMIT (VW_MAX_ENTRY). */
 int vw_store_append(struct vw_txn *txn, struct vw_store *store, struct vw_arena *arena, const vw_entry *entry,
 		    const vw_record *record, uint64_t *out_sequence, struct vw_error *err);
 /* Writes only if the content's hash differs from what is there; *out_changed tells (may be NULL). */
@@ -83,15 +91,19 @@ int vw_store_put_model(struct vw_txn *txn, struct vw_arena *arena, const char *w
 int vw_store_put_experiment(struct vw_txn *txn, struct vw_arena *arena, const char *workspace,
 			    const vw_experiment *experiment, bool *out_changed, struct vw_error *err);
 int vw_store_delete_model(struct vw_txn *txn, const char *workspace, const char *name, struct vw_error *err);
+/* Notes the tracking server that this state is filled from; vw_store_identity() says it after the next open. */
+int vw_store_put_source(struct vw_txn *txn, struct vw_store *store, struct vw_arena *arena, const char *source_uri,
+			struct vw_error *err);
 int vw_store_put_sync_state(struct vw_txn *txn, struct vw_arena *arena, const vw_sync_state *state,
 			    struct vw_error *err);
 
 /* ---- Checking ---- */
 
 struct vw_ledger_check {
-	uint64_t entries;   /* checked */
-	uint64_t first_bad; /* 0: none */
-	char reason[256];   /* what is wrong with it */
+	uint64_t entries; /* checked */
+	uint64_t
+	    first_bad;    /* sequence; 0: none. An index that leads nowhere counts as the one behind the last entry */
+	char reason[256]; /* what is wrong with it */
 	struct vw_ledger_head head;
 };
 /* Reads every entry from the first and computes the chain anew; also that the sequence has no hole, that every payload is an Entry whose record has

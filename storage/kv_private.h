@@ -1,0 +1,49 @@
+/* kv_private.h: what the files of kv share: they, and no others, name LMDB. */
+#ifndef STORAGE_KV_PRIVATE_H
+#define STORAGE_KV_PRIVATE_H
+
+#include "storage/kv.h"
+
+#include "folder.h"
+
+#include <lmdb.h>
+
+#define VW_TABLES_MAX 16 /* named tables of one store */
+
+struct vw_kv {
+	MDB_env *env;
+	struct vw_folder folder;
+	const char *const *tables; /* borrowed */
+	MDB_dbi handles[VW_TABLES_MAX];
+	int table_count;
+	enum vw_kv_mode mode;
+	unsigned page_size; /* bytes */
+	int views;          /* open read transactions: the map must not move under them */
+	bool dead;          /* the map could not be made again */
+};
+
+struct vw_txn {
+	struct vw_kv *kv;
+	MDB_txn *txn;
+	bool write;
+	bool map_full;
+	struct vw_error first; /* the failure that sticks; code 0 while there is none */
+};
+
+/* Says what LMDB's `rc` means, in which of our codes, and what to do. */
+int vw_kv_error(const struct vw_kv *kv, int rc, const char *doing, struct vw_error *err);
+
+/* The failure that sticks, again. */
+int vw_txn_stuck(const struct vw_txn *txn, struct vw_error *err);
+/* The same, set here and now from LMDB's `rc`. */
+int vw_txn_fail(struct vw_txn *txn, int rc, const char *doing, struct vw_error *err);
+
+/* True if `stored` is a value with its checksum as it was put under `key`. */
+bool vw_value_sound(struct vw_bytes key, struct vw_bytes stored);
+/* Takes the checksum off. VW_ECORRUPT names table and key, and sticks. */
+int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes stored, struct vw_bytes *out,
+		  struct vw_error *err);
+
+MDB_dbi vw_table_handle(const struct vw_txn *txn, int table);
+
+#endif

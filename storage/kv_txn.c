@@ -1,0 +1,138 @@
+#include "kv_private.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+int vw_txn_stuck(const struct vw_txn *txn, struct vw_error *err)
+{
+	if (err)
+		*err = txn->first;
+	return txn->first.code;
+}
+
+int vw_txn_fail(struct vw_txn *txn, int rc, const char *doing, struct vw_error *err)
+{
+	txn->map_full |= rc == MDB_MAP_FULL;
+	vw_kv_error(txn->kv, rc, doing, &txn->first);
+	return vw_txn_stuck(txn, err);
+}
+
+/* Doubles the map. */
+static int grow_map(struct vw_kv *kv, struct vw_error *err)
+{
+	MDB_envinfo info;
+	mdb_env_info(kv->env, &info);
+	uint64_t size = info.me_mapsize * 2;
+	if (size > VW_STORE_MAP_MAX)
+		return vw_error_set(err, VW_EFULL, "%s has reached its largest size (VW_STORE_MAP_MAX)",
+				    kv->folder.data_path);
+	if (kv->views > 0)
+		return vw_error_set(err, VW_EFULL, "%s cannot grow while it is being read in this process",
+				    kv->folder.data_path);
+	int rc = mdb_env_set_mapsize(kv->env, size);
+	if (rc == 0)
+		return 0;
+	kv->dead = true; /* the old map is gone */
+	return vw_kv_error(kv, rc, "growing the map", err);
+}
+
+static int begin_lmdb(struct vw_kv *kv, bool write, MDB_txn **out, struct vw_error *err)
+{
+	unsigned flags = write ? 0 : MDB_RDONLY;
+	int cleared, rc = mdb_txn_begin(kv->env, NULL, flags, out);
+	if (rc == MDB_READERS_FULL && mdb_reader_check(kv->env, &cleared) == 0)
+		rc = mdb_txn_begin(kv->env, NULL, flags, out);
+	while (rc == MDB_MAP_RESIZED) { /* another process made the database larger than our map */
+		int grown = grow_map(kv, err);
+		if (grown < 0)
+			return grown;
+		rc = mdb_txn_begin(kv->env, NULL, flags, out);
+	}
+	return rc == 0 ? 0 : vw_kv_error(kv, rc, "beginning a transaction", err);
+}
+
+static int begin(struct vw_kv *kv, bool write, struct vw_txn **out, struct vw_error *err)
+{
+	if (kv->dead)
+		return vw_error_set(err, VW_ENOMEM, "%s is not mapped any more", kv->folder.data_path);
+	struct vw_txn *txn = calloc(1, sizeof(*txn));
+	if (!txn)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a transaction");
+	txn->kv = kv;
+	txn->write = write;
+	int rc = begin_lmdb(kv, write, &txn->txn, err);
+	if (rc < 0) {
+		free(txn);
+		return rc;
+	}
+	kv->views += !write;
+	*out = txn;
+	return 0;
+}
+
+int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err)
+{
+	return begin(kv, false, out, err);
+}
+
+void vw_txn_end(struct vw_txn *txn)
+{
+	if (!txn)
+		return;
+	mdb_txn_abort(txn->txn);
+	txn->kv->views -= !txn->write;
+	free(txn);
+}
+
+/* Ends the transaction in any case. */
+static int commit(struct vw_txn *txn, struct vw_error *err)
+{
+	struct vw_kv *kv = txn->kv;
+	MDB_envinfo info;
+	int rc = mdb_txn_commit(txn->txn);
+	txn->txn = NULL;
+	if (rc != 0)
+		return vw_txn_fail(txn, rc, "committing", err);
+	mdb_env_info(kv->env, &info);
+	if (info.me_last_txnid > kv->folder.last_commit)
+		vw_folder_mark(&kv->folder, info.me_last_txnid);
+	return 0;
+}
+
+typedef int (*step_fn)(struct vw_txn *txn, void *arg, struct vw_error *err);
+
+static int write_once(struct vw_kv *kv, step_fn step, void *arg, bool *out_map_full, struct vw_error *err)
+{
+	struct vw_txn *txn;
+	*out_map_full = false;
+	int rc = begin(kv, true, &txn, err);
+	if (rc < 0)
+		return rc;
+	rc = step(txn, arg, err);
+	if (txn->first.code != 0 && (rc >= 0 || txn->map_full))
+		rc = vw_txn_stuck(txn, err);
+	if (rc >= 0) {
+		int committed = commit(txn, err);
+		rc = committed < 0 ? committed : rc;
+	}
+	*out_map_full = txn->map_full;
+	mdb_txn_abort(txn->txn); /* NULL is fine: it was committed */
+	free(txn);
+	return rc;
+}
+
+int vw_kv_write(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
+{
+	bool map_full;
+	assert(kv->mode == VW_KV_WRITE);
+	int rc = write_once(kv, step, arg, &map_full, err);
+	while (rc < 0 && map_full) {
+		rc = grow_map(kv, err);
+		if (rc < 0)
+			return rc;
+		rc = write_once(kv, step, arg, &map_full, err);
+	}
+	return rc;
+}
