@@ -87,7 +87,7 @@ static void print_text(const struct session *session, const struct status *s, st
 {
 	const struct totals *t = &s->totals;
 	const vw_sync_state *state = s->state;
-	printf("tracking server  %s%s%s\n", s->identity->source_uri ? s->identity->source_uri : "none yet",
+	printf("tracking server  %s%s%s\n", s->state->source_uri ? s->state->source_uri : "none yet",
 	       state->server_version ? ", MLflow " : "", state->server_version ? state->server_version : "");
 	printf("credential       %s\n", state->credential ? state->credential : "-");
 	printf("last sync        %s, %s\n", when(state->last_finished_at, arena),
@@ -125,7 +125,7 @@ static void print_json(const struct session *session, const struct status *s)
 	vw_buffer_init(&out, 0);
 	vw_json_writer_init(&w, &out, true);
 	vw_json_begin_object(&w);
-	put_text(&w, "tracking_uri", s->identity->source_uri);
+	put_text(&w, "tracking_uri", s->state->source_uri);
 	put_text(&w, "server_version", s->state->server_version);
 	put_text(&w, "credential", s->state->credential);
 	vw_json_key(&w, "last_sync_at");

@@ -188,6 +188,7 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 	state->last_error = result->outcome == VW_SYNC_OK ? NULL : (char *)result->reason.message;
 	state->credential = (char *)sync->cx->credential;
 	state->server_version = sync->access.server_version;
+	state->source_uri = (char *)sync->cx->tracking_uri;
 	VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
 	if (sync->cx->config_sha256)
 		VW_SET_BYTES(state, config_sha256, sync->cx->config_sha256, VW_SHA256_SIZE);
@@ -321,9 +322,8 @@ static int walk(struct sync *sync, struct vw_error *err)
 /* A state belongs to one tracking server: read against another, everything would look deleted. */
 static int check_source(struct sync *sync, struct vw_error *err)
 {
-	const vw_agent_identity *identity = vw_store_identity(sync->cx->store);
-	if (!identity->source_uri || sync->options->accept_source ||
-	    strcmp(identity->source_uri, sync->cx->tracking_uri) == 0)
+	const char *source = sync->state->source_uri;
+	if (!source || sync->options->accept_source || strcmp(source, sync->cx->tracking_uri) == 0)
 		return 0;
 	return vw_error_set(
 	    err, VW_ECONFIG,
