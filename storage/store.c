@@ -157,14 +157,6 @@ static int load_identity(struct vw_txn *txn, struct vw_store *store, struct vw_e
 	return 0;
 }
 
-int vw_store_put_source(struct vw_txn *txn, struct vw_store *store, struct vw_arena *arena, const char *source_uri,
-			struct vw_error *err)
-{
-	vw_agent_identity changed = *store->identity;
-	changed.source_uri = (char *)source_uri;
-	return put_identity(txn, arena, &changed, err);
-}
-
 const vw_agent_identity *vw_store_identity(const struct vw_store *store)
 {
 	return store->identity;

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "terminal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -17,7 +18,7 @@ enum result { GOOD, POOR, BAD };
 struct check {
 	const char *name;
 	enum result result;
-	char text[512];
+	char text[VW_ERROR_MESSAGE_MAX];
 	const char *hint; /* what to do; NULL: nothing */
 };
 
@@ -29,11 +30,16 @@ struct doctor {
 	struct vw_arena *arena;
 };
 
-static struct check *add(struct doctor *d, const char *name, enum result result, const char *hint)
+static void add(struct doctor *d, const char *name, enum result result, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+static void add(struct doctor *d, const char *name, enum result result, const char *hint, const char *fmt, ...)
 {
 	struct check *c = &d->checks[d->count < CHECKS_MAX ? d->count++ : CHECKS_MAX - 1];
+	va_list ap;
 	*c = (struct check){.name = name, .result = result, .hint = hint};
-	return c;
+	va_start(ap, fmt);
+	vsnprintf(c->text, sizeof(c->text), fmt, ap);
+	va_end(ap);
 }
 
 static const char *hint_of(int code)
@@ -70,23 +76,20 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 	struct probe *p = arg;
 	bool missing = answer->code == VW_ENOTFOUND || answer->code == VW_EUNSUPPORTED;
 	if (answer->code == 0) {
-		struct check *c = add(p->doctor, p->name, GOOD, NULL);
-		if (answer->texts && answer->count > 0)
-			snprintf(c->text, sizeof(c->text), "%s", answer->texts[0]);
-		else
-			snprintf(c->text, sizeof(c->text), "answered");
+		bool text = answer->texts && answer->count > 0;
+		add(p->doctor, p->name, GOOD, NULL, "%s", text ? answer->texts[0] : "answered");
 		if (answer->experiments && answer->count > 0 && !p->doctor->experiment)
 			p->doctor->experiment =
 			    vw_arena_strdup(p->doctor->arena, answer->experiments[0]->experiment_id);
 		return;
 	}
 	if (missing && p->optional) {
-		snprintf(add(p->doctor, p->name, GOOD, NULL)->text, 512, "this server has none");
+		add(p->doctor, p->name, GOOD, NULL, "this server has none");
 		return;
 	}
 	if (!p->doctor->worst_code)
 		p->doctor->worst_code = answer->code;
-	snprintf(add(p->doctor, p->name, BAD, hint_of(answer->code))->text, 512, "%s", answer->error->message);
+	add(p->doctor, p->name, BAD, hint_of(answer->code), "%s", answer->error->message);
 }
 
 static void check_calls(struct doctor *d, struct vw_mlflow *client)
@@ -122,8 +125,8 @@ static void check_disk(struct doctor *d, const char *dir)
 		return;
 	double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
 	bool low = free_bytes < LOW_DISK_BYTES;
-	snprintf(add(d, "disk", low ? POOR : GOOD, low ? "make room, or move the state with state_dir" : NULL)->text,
-		 512, "%.1f GB free in %s", free_bytes / 1e9, dir);
+	add(d, "disk", low ? POOR : GOOD, low ? "make room, or move the state with state_dir" : NULL,
+	    "%.1f GB free in %s", free_bytes / 1e9, dir);
 }
 
 static void check_clock(struct doctor *d, struct vw_store *store)
@@ -139,10 +142,9 @@ static void check_clock(struct doctor *d, struct vw_store *store)
 		vw_txn_end(txn);
 	}
 	bool back = before > now;
-	struct check *c =
-	    add(d, "clock", back ? POOR : GOOD, back ? "the clock went back since the last sync: check NTP" : NULL);
-	snprintf(c->text, sizeof(c->text), "%s%s%s", vw_clock_format(now, time),
-		 back ? ", but the last sync was at " : "", back ? vw_clock_format(before, last) : "");
+	add(d, "clock", back ? POOR : GOOD, back ? "the clock went back since the last sync: check NTP" : NULL,
+	    "%s%s%s", vw_clock_format(now, time), back ? ", but the last sync was at " : "",
+	    back ? vw_clock_format(before, last) : "");
 }
 
 static void check_credential(struct doctor *d, const struct source *source, const struct vw_config *config)
@@ -152,11 +154,11 @@ static void check_credential(struct doctor *d, const struct source *source, cons
 		     !strstr(config->mlflow.tracking_uri, "//127.") &&
 		     !strstr(config->mlflow.tracking_uri, "//localhost");
 	const char *origin = vw_credentials_origin(source->credentials);
-	snprintf(add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL)->text,
-		 512, "%s%s%s", source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
+	add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL, "%s%s%s",
+	    source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
 	if (config->mlflow.insecure_tls)
-		snprintf(add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH")->text,
-			 512, "the server's certificate is not checked");
+		add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH",
+		    "the server's certificate is not checked");
 }
 
 /* ---- printing ---- */
@@ -214,27 +216,26 @@ static void examine(struct doctor *d, const struct invocation *in)
 	int code = vw_config_load(in->config_path, in->state_dir, &session.config, &err);
 	if (code < 0) {
 		d->worst_code = code;
-		snprintf(add(d, "configuration", BAD, "correct the file")->text, 512, "%s", err.message);
+		add(d, "configuration", BAD, "correct the file", "%s", err.message);
 		return;
 	}
-	snprintf(add(d, "configuration", GOOD, NULL)->text, 512, "%s",
-		 session.config->path ? session.config->path : "no file");
+	add(d, "configuration", GOOD, NULL, "%s", session.config->path ? session.config->path : "no file");
 	code = vw_store_open(session.config->state_dir, VW_KV_WRITE, &session.store, &err);
 	if (code < 0) {
 		d->worst_code = code;
-		snprintf(add(d, "state", BAD, "see the message")->text, 512, "%s", err.message);
+		add(d, "state", BAD, "see the message", "%s", err.message);
 		session_close(&session);
 		return;
 	}
-	snprintf(add(d, "state", GOOD, NULL)->text, 512, "%s", session.config->state_dir);
+	add(d, "state", GOOD, NULL, "%s", session.config->state_dir);
 	check_disk(d, session.config->state_dir);
 	check_clock(d, session.store);
 	code = source_open(&session, true, &source, &err);
 	if (code < 0) {
 		d->worst_code = code;
-		snprintf(add(d, "tracking server", BAD, "see the message")->text, 512, "%s", err.message);
+		add(d, "tracking server", BAD, "see the message", "%s", err.message);
 	} else {
-		snprintf(add(d, "tracking server", GOOD, NULL)->text, 512, "%s", session.config->mlflow.tracking_uri);
+		add(d, "tracking server", GOOD, NULL, "%s", session.config->mlflow.tracking_uri);
 		check_credential(d, &source, session.config);
 		check_calls(d, source.client);
 		source_close(&source);

@@ -26,11 +26,9 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int usage_error(const char *fmt, const char *what, const char *where)
+static int usage_error(const char *wrong, const char *what, const char *where)
 {
-	fputs("vw-agent: ", stderr);
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\nTry: vw-agent%s%s --help\n", where[0] ? " " : "", where);
+	fprintf(stderr, "vw-agent: %s: %s\nTry: vw-agent%s%s --help\n", wrong, what, where[0] ? " " : "", where);
 	return EXIT_USAGE;
 }
 
@@ -100,7 +98,7 @@ static int parse_options(int argc, char **argv, struct invocation *in)
 		if (which == 'h')
 			return 1;
 		if (which == '?' || which == ':') {
-			usage_error(which == ':' ? "%s needs an argument" : "no such option: %s", argv[optind - 1],
+			usage_error(which == ':' ? "an argument is missing" : "no such option", argv[optind - 1],
 				    command->name);
 			return -1;
 		}
@@ -118,13 +116,13 @@ static int parse_options(int argc, char **argv, struct invocation *in)
 	}
 	for (; optind < argc; optind++) {
 		if (in->positional_count >= command->max_positional) {
-			usage_error("unexpected argument: %s", argv[optind], command->name);
+			usage_error("unexpected argument", argv[optind], command->name);
 			return -1;
 		}
 		in->positional[in->positional_count++] = argv[optind];
 	}
 	if (in->positional_count < command->min_positional) {
-		usage_error("missing argument: %s", command->positional, command->name);
+		usage_error("missing argument", command->positional, command->name);
 		return -1;
 	}
 	return 0;
@@ -167,13 +165,14 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0)
 		return help_topic(argc - at - 1, argv + at + 1);
+	static char version_word[] = "version";
 	if (strcmp(argv[at], "--version") == 0)
-		argv[at] = "version";
+		argv[at] = version_word;
 	int words = find_command(argc - at, argv + at, &in.command);
 	if (words == 0) {
 		if (help_group(argv[at], argc - at > 1 ? argv[at + 1] : NULL))
 			return EXIT_USAGE;
-		return usage_error("no such command: %s", argv[at], "");
+		return usage_error("no such command", argv[at], "");
 	}
 	int parsed = parse_options(argc - at - words + 1, argv + at + words - 1, &in);
 	if (parsed < 0)

@@ -1,7 +1,6 @@
 /* table.c: every command and its options, once. */
 #include "command.h"
 
-static const char *const sync_depths[] = {"full", "quick", NULL};
 static const char *const table_formats[] = {"table", "json", "ndjson", "csv", NULL};
 static const char *const page_formats[] = {"text", "json", NULL};
 static const char *const gap_formats[] = {"table", "json", "sarif", "junit", NULL};

@@ -329,7 +329,7 @@ static int check_source(struct sync *sync, struct vw_error *err)
 	    err, VW_ECONFIG,
 	    "this state was filled from %s, not from %s. Use another --state folder; or, if it is the "
 	    "same server under a new address, run sync --accept-source",
-	    identity->source_uri, sync->cx->tracking_uri);
+	    source, sync->cx->tracking_uri);
 }
 
 static int begin(struct sync *sync, const struct vw_sync_context *context, const struct vw_sync_options *options,

@@ -83,4 +83,7 @@ struct vw_kv_stat {
 };
 int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err);
 
+/* LMDB's version, for `version`. Static storage. */
+const char *vw_kv_version(void);
+
 #endif

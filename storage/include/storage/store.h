@@ -91,9 +91,6 @@ int vw_store_put_model(struct vw_txn *txn, struct vw_arena *arena, const char *w
 int vw_store_put_experiment(struct vw_txn *txn, struct vw_arena *arena, const char *workspace,
 			    const vw_experiment *experiment, bool *out_changed, struct vw_error *err);
 int vw_store_delete_model(struct vw_txn *txn, const char *workspace, const char *name, struct vw_error *err);
-/* Notes the tracking server that this state is filled from; vw_store_identity() says it after the next open. */
-int vw_store_put_source(struct vw_txn *txn, struct vw_store *store, struct vw_arena *arena, const char *source_uri,
-			struct vw_error *err);
 int vw_store_put_sync_state(struct vw_txn *txn, struct vw_arena *arena, const vw_sync_state *state,
 			    struct vw_error *err);
 

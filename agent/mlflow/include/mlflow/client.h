@@ -153,6 +153,9 @@ int vw_mlflow_get_experiment(struct vw_mlflow *client, const char *experiment_id
 int vw_mlflow_search_logged_models(struct vw_mlflow *client, const char *const *experiment_ids, size_t experiments,
 				   const char *const *model_ids, size_t models, vw_mlflow_callback done, void *arg);
 
+/* libcurl and what it is built with, for `version`. Static storage. */
+const char *vw_mlflow_http_version(void);
+
 /* ---- The allow-list, for tests, doctor and documentation ---- */
 struct vw_mlflow_call {
 	const char *method; /* GET or POST; every POST here is a search */
