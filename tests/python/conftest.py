@@ -36,14 +36,28 @@ class Farm:
     def _wait(self, server):
         server.ready()
         server.up = True
+        server.recorder = Proxy(server.url).__enter__()
         return server
 
+    def recorders(self):
+        return [s.recorder for s in self.servers.values() if getattr(s, "up", False)]
+
     def stop(self):
+        for recorder in self.recorders():
+            recorder.__exit__()
         for server in self.servers.values():
             server.stop()
 
 
 FARM = Farm()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "last: runs after all other tests")
 
 
 def pytest_collection_finish(session):
@@ -85,12 +99,21 @@ def binary():
     return BINARY
 
 
+@pytest.fixture(scope="session")
+def farm():
+    return FARM
+
+
 @pytest.fixture
 def agent(tmp_path):
-    """agent(uri, **environment) makes an agent with a state folder of its own."""
+    """agent(server or URI, **environment) makes an agent with a state folder of its own.
+
+    A server is reached through a recorder: test_readonly.py looks at the end at every request of the whole run.
+    """
     made = []
 
     def make(uri=None, config=None, state=None, **env):
+        uri = uri.recorder.url if isinstance(uri, Server) else uri
         if isinstance(config, str):
             path = tmp_path / f"config-{len(made)}.yaml"
             path.write_text(config)

@@ -11,9 +11,9 @@ def server(request):
 
 
 def test_inventory_equals_mlflow(server, agent, dumped):
-    a = agent(server.url)
+    a = agent(server)
     a.sync()
-    expected = Oracle(dumped(server), seed.SECRETS, server.url).records()
+    expected = Oracle(dumped(server), seed.SECRETS, server.recorder.url).records()
     assert len(expected) > 80
     lines = differences(expected, a.inventory())
     assert not lines, f"{len(lines)} differences:\n" + "\n".join(lines[:40])
