@@ -1,0 +1,19 @@
+/* setup.h: one configuration with everything that was opened from it, so that a reload can make the next one beside it. */
+#ifndef COMMANDS_SETUP_H
+#define COMMANDS_SETUP_H
+
+#include "source.h"
+
+struct setup {
+	struct session session; /* its store is borrowed */
+	struct source source;
+};
+
+/* Takes the session's configuration over, on success only. */
+int setup_open(const struct session *session, struct setup **out, struct vw_error *err);
+/* Reads the configuration, policy and credentials anew. VW_ECONFIG for what cannot be taken over while running as well. */
+int setup_renew(const struct invocation *in, const struct setup *old, struct setup **out, struct vw_error *err);
+/* Closes all but the store. NULL is fine. */
+void setup_close(struct setup *setup);
+
+#endif
