@@ -86,6 +86,7 @@ static int take_userinfo(struct config *c, size_t i, struct vw_error *err)
 				    c->pub.path);
 	c->userinfo = vw_secret_open(authority, (size_t)(at - authority));
 	c->values[i] = vw_arena_printf(c->arena, "%.*s%s", (int)(authority - uri), uri, at + 1);
+	vw_wipe((char *)uri, strlen(uri)); /* the arena's copy */
 	if (!c->userinfo || !c->values[i])
 		return vw_error_set(err, VW_ENOMEM, "no memory for the configuration");
 	return 0;
@@ -188,20 +189,28 @@ static int set_value(struct config *c, size_t i, struct vw_error *err)
 
 /* ---- where a value comes from ---- */
 
+/* The variable is wiped where it stands, so its value is kept here for the next time that the configuration is loaded. */
+static const char *tracking_uri_from(struct config *c, const char *name)
+{
+	static struct vw_secret *kept;
+	if (getenv(name)) {
+		vw_secret_close(kept);
+		kept = vw_secret_take_env(name);
+	}
+	return vw_arena_strdup(c->arena, vw_secret_text(kept));
+}
+
 static const char *from_environment(struct config *c, size_t i)
 {
 	for (size_t k = 0; k < 2; k++) {
-		const char *name = settings[i].env[k];
-		if (!name || !getenv(name) || !getenv(name)[0])
+		const char *name = settings[i].env[k], *value = name ? getenv(name) : NULL;
+		/* may hold a password */
+		if (name && settings[i].type == SETTING_URI)
+			value = tracking_uri_from(c, name);
+		if (!value || !value[0])
 			continue;
 		c->origins[i] = name;
-		if (settings[i].type != SETTING_URI)
-			return vw_arena_strdup(c->arena, getenv(name));
-		/* may hold a password: it is wiped where it stands */
-		struct vw_secret *taken = vw_secret_take_env(name);
-		const char *copy = vw_arena_strdup(c->arena, vw_secret_text(taken));
-		vw_secret_close(taken);
-		return copy;
+		return settings[i].type == SETTING_URI ? value : vw_arena_strdup(c->arena, value);
 	}
 	return NULL;
 }
