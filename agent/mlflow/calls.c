@@ -275,7 +275,7 @@ static void put_search_by_id(struct vw_request *request, const char *field, cons
 	vw_json_key(&w, "filter");
 	vw_json_put_text(&w, vw_buffer_text(&filter));
 	vw_json_key(&w, "max_results");
-	vw_json_put_int64(&w, (int64_t)count);
+	vw_json_put_int64(&w, count ? (int64_t)count : 1);
 	if (request->id == VW_CALL_RUNS_SEARCH) {
 		vw_json_key(&w, "run_view_type");
 		vw_json_put_text(&w, "ALL");

@@ -146,6 +146,9 @@ void vw_pending_answered(void *arg, const struct vw_response *response)
 	answer.code = vw_pending_parse(call, response, arena, &answer, &err);
 	if (answer.code == 0 && call->exact)
 		keep_exact(&answer, call->shape, call->exact);
+	if (call->shape == VW_SHAPE_RUNS)
+		answer.next_page_token =
+		    NULL; /* servers before 3 give one whenever a page is full, as a list of ids always is */
 	vw_pending_deliver(call, &answer);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* From the strongest. Of user and password against token in one place the former win, as in MLflow's own client. */
 enum rank { RANK_CONFIGURED, RANK_SYSTEMD, RANK_ENVIRONMENT, RANK_FILE, RANK_URI, RANK_NONE };
@@ -145,9 +146,9 @@ static int offer_file(struct search *search, struct part *part, enum vw_credenti
 
 	if (!path)
 		return 0;
-	int code = vw_secret_read_file(path, &secret, &open, err);
-	if (code == VW_ENOTFOUND && rank != RANK_CONFIGURED)
+	if (rank != RANK_CONFIGURED && access(path, F_OK) != 0)
 		return 0;
+	int code = vw_secret_read_file(path, &secret, &open, err);
 	if (code < 0)
 		return code == VW_ENOMEM ? code : vw_error_context(err, VW_ECONFIG, "credentials");
 	if (open && part != &search->username)
@@ -162,8 +163,8 @@ static int read_ini(struct search *search, enum vw_credential_file file, struct 
 	struct stat st;
 
 	vw_buffer_init_secret(out, VW_MAX_SECRET_FILE);
-	if (!path)
-		return VW_ENOTFOUND;
+	if (!path || access(path, F_OK) != 0)
+		return 0; /* as if it were empty */
 	int code = vw_file_read(path, VW_MAX_SECRET_FILE, out, err);
 	if (code == 0 && stat(path, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)))
 		search->exposed = path;
@@ -183,7 +184,7 @@ static int offer_mlflow_file(struct search *search, struct vw_error *err)
 		      RANK_FILE, path);
 	}
 	vw_buffer_wipe(&text);
-	return code == VW_ENOTFOUND ? 0 : code;
+	return code;
 }
 
 static int search_all(struct search *search, struct vw_error *err)
@@ -259,7 +260,7 @@ static int read_aws_file(struct search *search, struct vw_credential_set *out, s
 		out->token = vw_ini_get(bytes, text.len, profile, "aws_session_token", false);
 	}
 	vw_buffer_wipe(&text);
-	return code == VW_ENOTFOUND ? 0 : code;
+	return code;
 }
 
 static int read_aws(struct search *search, struct vw_credential_set *out, struct vw_error *err)

@@ -30,12 +30,18 @@ static bool read_model(struct vw_fields *in, const json_t *object, ProtobufCMess
 	return named(((const vw_registered_model *)(const void *)message)->name);
 }
 
+/* An empty id is how some servers say that there is none. */
+static void drop_empty(char **id)
+{
+	if (*id && !**id)
+		*id = NULL;
+}
+
 static bool read_version(struct vw_fields *in, const json_t *object, ProtobufCMessage *message)
 {
 	vw_model_version *version = (vw_model_version *)(void *)message;
 	vw_fields_read(in, object, message);
-	if (version->run_id && !*version->run_id)
-		version->run_id = NULL; /* how some servers say that there is none */
+	drop_empty(&version->run_id);
 	return named(version->name) && named(version->version);
 }
 
@@ -80,6 +86,7 @@ static bool read_logged_model(struct vw_fields *in, const json_t *object, Protob
 	vw_logged_model *model = (vw_logged_model *)(void *)message;
 	const json_t *data = json_object_get(object, "data");
 	vw_fields_read(in, json_object_get(object, "info"), message);
+	drop_empty(&model->source_run_id);
 	vw_fields_list(in, data, "params", &verifywise__v1__key_value__descriptor, NULL, &model->n_params,
 		       &model->params);
 	vw_fields_list(in, data, "metrics", &verifywise__v1__metric__descriptor, fill_metric, &model->n_metrics,
