@@ -110,7 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             host, port, path = split.hostname, split.port or 80, split.path
         else:
             host, port, path = proxy.host, proxy.port, proxy.strip(split.path)
-        target = path + (f"?{split.query}" if split.query else "")
+        target = path + (f"?{request.query}" if request.query else "")
         headers = {k: v for k, v in request.headers.items() if k not in HOP_BY_HOP and k not in proxy.hidden_headers}
         headers["host"] = f"{host}:{port}"
         for again in (True, False):
@@ -169,7 +169,8 @@ class Listener(http.server.ThreadingHTTPServer):
 class Proxy:
     """A reverse proxy in front of `url` (also a forward proxy for absolute targets and CONNECT).
 
-    before(request) may give an Answer instead of asking the server; after(request, answer) may change it.
+    before(request) may give an Answer instead of asking the server, or change the request's query; after(request, answer)
+    may change the answer.
     """
 
     def __init__(self, url="http://127.0.0.1:1", tls=None, before=None, after=None, prefix="", hidden_headers=()):

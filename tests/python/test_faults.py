@@ -217,42 +217,18 @@ def test_all_numbers_may_be_strings(breaker, broken, reference):
     assert without_source(broken.content()) == reference
 
 
-def test_short_and_empty_pages_with_a_token_go_on(breaker, broken, reference):
-    given = set()
-
+def test_empty_pages_with_a_token_go_on(breaker, broken, reference):
+    """An empty page in front of each listing, as permissions on single objects make them."""
     def before(request):
-        token = request.parameters.get("page_token", [""])[0]
-        if not request.path.endswith("/search") or request.method != "GET":
-            return None
-        if token.startswith("empty-"):
-            return None
-        if (request.path, token) in given:
-            return None
-        given.add((request.path, token))
+        if request.parameters.get("page_token") == ["in-front"]:
+            request.query = request.query.replace("page_token=in-front", "").replace("&&", "&").strip("&")
+        elif request.method == "GET" and request.path.endswith("/search") and "page_token" not in request.parameters:
+            return Answer(200, b'{"next_page_token": "in-front"}', {"Content-Type": "application/json"})
         return None
 
-    def after(request, answer):
-        # an empty page in front of each first page, as per-object permissions make them
-        if request.method != "GET" or not request.path.endswith("/search") or "page_token" in request.parameters:
-            return None
-        return Answer(200, json.dumps({"next_page_token": "empty-first"}).encode(), {"Content-Type": "application/json"})
-
-    def translate(request):
-        if request.parameters.get("page_token") == ["empty-first"]:
-            request.query = re.sub(r"&?page_token=[^&]*", "", request.query)
-        return None
-
-    breaker.before = translate
-    original = breaker.proxy._listener.RequestHandlerClass._ask
-
-    def ask(handler, request, split):
-        return original(handler, request, split._replace(query=request.query))
-
-    breaker.after = after
-    breaker.proxy._listener.RequestHandlerClass = type("Translating", (breaker.proxy._listener.RequestHandlerClass,), {"_ask": ask})
+    breaker.before = before
     broken.sync()
     assert without_source(broken.content()) == reference
-    assert before
 
 
 def test_a_server_that_refuses_everything(breaker, broken):

@@ -1,0 +1,370 @@
+"""Every command, format and exit code, as people and pipelines use them."""
+
+import json
+import re
+import xml.etree.ElementTree
+
+import pytest
+import yaml
+from agent import CONFIGURATION, DATABASE, GAPS, OK, USAGE, Agent
+from seed import HARD_NAMES, SLASH_NAMES
+
+SEVERITIES = ["info", "low", "medium", "high", "critical"]
+COMMANDS = ["sync", "run", "evaluate", "inventory", "show", "gaps", "events", "audit list", "audit verify", "audit export",
+            "status", "doctor", "diagnose", "config check", "config show", "config policy", "version", "completion"]
+
+
+@pytest.fixture(scope="module")
+def filled(newest, tmp_path_factory):
+    """An agent that has synced the server with the hard cases; for reading only."""
+    a = Agent(tmp_path_factory.mktemp("cli") / "state", newest.recorder.url)
+    a.sync()
+    return a
+
+
+# ---- help and usage ----
+
+
+def test_help_names_every_command(filled):
+    for arguments in (["--help"], ["-h"], ["help"]):
+        text = filled.run(*arguments).out
+        assert all(name in text for name in COMMANDS)
+    assert filled.run(code=USAGE).err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command(filled, name):
+    text = filled.run(*name.split(), "--help").out
+    assert text.startswith(f"usage: vw-agent {name}") and "--config" in text
+    assert filled.run("help", *name.split()).out == text
+
+
+@pytest.mark.parametrize("arguments", [
+    ["nonsense"], ["sync", "--nonsense"], ["sync", "extra"], ["inventory", "--format", "xml"], ["show"], ["audit"],
+    ["audit", "nonsense"], ["gaps", "--fail-on", "terrible"], ["sync", "--quick", "--full"], ["--config"], ["inventory", "--format"],
+    ["audit", "export", "--from", "0"], ["events", "--since", "yesterday-ish"], ["completion", "csh"],
+    ["inventory", "--stage", "nonsense"], ["inventory", "--status", "nonsense"],
+])
+def test_wrong_usage(filled, arguments):
+    result = filled.run(*arguments, code=USAGE)
+    assert result.err and not result.out, result
+
+
+def test_version(filled):
+    text = filled.run("version").out
+    assert re.search(r"\d+\.\d+\.\d+", text) and all(x in text.lower() for x in ("curl", "mbedtls", "lmdb"))
+    assert filled.run("--version").out == text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(filled, shell):
+    text = filled.run("completion", shell).out
+    assert all(word in text for word in ("inventory", "fail-on", "accept-empty"))
+
+
+def test_bash_can_read_its_completion(filled):
+    import subprocess
+
+    script = filled.run("completion", "bash").out
+    probe = script + '\nCOMP_WORDS=(vw-agent inv); COMP_CWORD=1\n' \
+        'f=$(complete -p vw-agent | sed "s/.*-F \\([^ ]*\\).*/\\1/"); $f; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=20)
+    assert done.stdout.split() == ["inventory"], done
+
+
+# ---- inventory ----
+
+
+def test_formats_of_the_inventory_agree(filled):
+    listing = filled.inventory()
+    keys = [(r["model_name"], r["version_number"]) for r in listing]
+    assert len(keys) == len(set(keys)) > 80
+    assert filled.run("inventory", "--format", "ndjson").ndjson == listing
+    rows = filled.run("inventory", "--format", "csv").csv
+    assert len(rows) == len(listing)
+    names = [next(k for k in rows[0] if "model" in k.lower()), next(k for k in rows[0] if "version" in k.lower())]
+    assert sorted((r[names[0]], r[names[1]]) for r in rows) == sorted(keys)
+    first = listing[0]
+    assert list(first) == ["model_name", "version_number", "workspace", "identity", "lifecycle", "training", "lineage", "risk",
+                           "artifacts", "compliance", "completeness", "provenance", "warnings", "source", "record_sha256",
+                           "first_seen_at", "last_synced_at", "removed_at"]
+    for record in listing:
+        assert re.fullmatch(r"[0-9a-f]{64}", record["record_sha256"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["first_seen_at"])
+        assert record["compliance"]["status"] in ("compliant", "gaps", "unknown")
+
+
+def test_versions_are_in_order_of_their_numbers(filled):
+    holes = [r["version_number"] for r in filled.inventory("--model", "holes")]
+    assert holes == ["1", "3", "4", "5", "6", "7", "8", "9", "10", "12"]
+
+
+@pytest.mark.parametrize("option, value, path", [
+    ("--stage", "Production", "lifecycle.lifecycle_stage"), ("--stage", "staging", "lifecycle.lifecycle_stage"),
+    ("--owner", "risk-team@example.org", "identity.owner"), ("--risk", "high", "risk.risk_category"),
+    ("--status", "gaps", "compliance.status"),
+])
+def test_filters(filled, option, value, path):
+    section, field = path.split(".")
+    everything = filled.inventory()
+    some = filled.inventory(option, value)
+    wanted = [r for r in everything if (r[section][field] or "").lower() == value.lower()]
+    assert some == wanted and 0 < len(some) < len(everything) or option == "--status"
+
+
+def test_filter_by_model_is_a_glob(filled):
+    assert {r["model_name"] for r in filled.inventory("--model", "credit-*")} == {"credit-scoring"}
+    assert filled.inventory("--model", "no-such-*") == []
+    assert filled.run("inventory", "--model", "no-such-*", "--format", "csv").csv == []
+
+
+def test_the_table_is_safe_and_as_wide_as_asked(filled):
+    for columns in (60, 80, 120, 200):
+        text = filled.run("inventory", COLUMNS=str(columns)).out
+        assert "credit-scoring" in text
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\x9b]", text), "a name in the registry cannot steer a terminal"
+    assert "\u202e" not in filled.run("show", "text", "1").out
+
+
+@pytest.mark.parametrize("name", [n for n in HARD_NAMES + SLASH_NAMES])
+def test_show_finds_every_name(filled, name):
+    record = filled.run("show", "--format", "json", "--", name, "1").json
+    assert record["model_name"] == name and record["lineage"]["experiment_name"].startswith("Ünïcode")
+    page = filled.run("show", "--", name, "1").out
+    assert page and not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
+
+
+def test_show(filled):
+    page = filled.run("show", "credit-scoring").out
+    assert "credit-scoring" in page and "risk-team@example.org" in page
+    assert filled.record("credit-scoring", "2") == next(r for r in filled.inventory() if r["model_name"] == "credit-scoring"
+                                                        and r["version_number"] == "2")
+    for missing in (["no such model"], ["credit-scoring", "99"], ["credit-scoring", "x"]):
+        result = filled.run("show", *missing, code=None)
+        assert result.code in (1, 2) and result.err and not result.out, result
+
+
+def test_dates_long_values_and_nothing_numeric_is_lost(filled):
+    metrics = {m["key"]: m for m in filled.record("credit-scoring", "2")["training"]["metrics"]}
+    assert metrics["nan"]["value"] == "NaN" and metrics["third"]["step"] == 2**53 + 1 and metrics["third"]["value"] == 1 / 3
+    assert metrics["tiny"]["value"] == 5e-324
+    text = filled.run("show", "credit-scoring", "2", "--format", "json").out
+    json.loads(text, parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
+
+
+# ---- gaps ----
+
+
+def findings(filled, state="gap"):
+    return {(r["model_name"], r["version_number"], f["rule"]): f for r in filled.inventory()
+            for f in r["compliance"]["findings"] if f["state"] == state}
+
+
+def test_gaps_as_json_are_those_of_the_records(filled):
+    given = filled.run("gaps", "--format", "json").json
+    rows = given if isinstance(given, list) else given["findings"]
+    expected = findings(filled)
+    assert {(r["model_name"], r["version_number"], r["rule"]) for r in rows} == set(expected)
+    assert all(r["severity"] in SEVERITIES for r in rows)
+
+
+def test_gaps_as_sarif(filled):
+    report = filled.run("gaps", "--format", "sarif").json
+    assert report["version"] == "2.1.0" and "sarif" in report["$schema"]
+    run = report["runs"][0]
+    rules = {r["id"] for r in run["tool"]["driver"]["rules"]}
+    assert run["results"] and {r["ruleId"] for r in run["results"]} <= rules
+    for result in run["results"]:
+        assert result["level"] in ("error", "warning", "note", "none") and result["message"]["text"]
+        assert result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
+    assert len([r for r in run["results"] if r.get("kind", "fail") == "fail"]) == len(findings(filled))
+
+
+def test_gaps_as_junit(filled):
+    text = filled.run("gaps", "--format", "junit").out
+    root = xml.etree.ElementTree.fromstring(text)
+    suites = [root] if root.tag == "testsuite" else list(root)
+    cases = [c for s in suites for c in s.iter("testcase")]
+    failures = [c for c in cases if c.find("failure") is not None]
+    assert len(failures) == len(findings(filled)) == sum(int(s.get("failures")) for s in suites)
+    assert len(cases) == sum(int(s.get("tests")) for s in suites)
+
+
+def test_gaps_as_table(filled):
+    text = filled.run("gaps").out
+    assert "AI Act" in text and "credit-scoring" in text
+    assert filled.run("gaps", "--by", "rule", code=None).code in (OK, USAGE)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_fail_on(filled, severity):
+    worst = max(SEVERITIES.index(f["severity"]) for f in findings(filled).values())
+    expected = GAPS if worst >= SEVERITIES.index(severity) else OK
+    for form in ("table", "json", "sarif", "junit"):
+        assert filled.run("gaps", "--format", form, "--fail-on", severity, code=None).code == expected
+
+
+def test_the_rules_of_the_specification(filled):
+    """S8.1 to S8.5 on records that are made for them."""
+    def states(model, version):
+        return {f["rule"]: f["state"] for f in filled.record(model, version)["compliance"]["findings"]}
+
+    production = states("credit-scoring", "2")
+    # personal data in production, with an assessment that is done; risk given; metrics there; artifacts not yet read
+    assert production["privacy-assessment"] == "pass"
+    reproducible = [rule for rule in production if "environment" in rule]
+    assert [production[r] for r in reproducible] == ["unknown"]
+    assert "gap" in {state for rule, state in states("spelling", "3").items() if "owner" in rule or "purpose" in rule}
+    gone = filled.record("every-run", "10")
+    assert gone["completeness"]["state"] == "partial" and gone["compliance"]["status"] in ("unknown", "gaps")
+    assert "unknown" in {f["state"] for f in gone["compliance"]["findings"]}
+    for finding in findings(filled).values():
+        assert finding["message"] and finding["clauses"], finding
+
+
+# ---- the rest ----
+
+
+def test_events_and_audit(filled):
+    events = filled.events()
+    assert {e["field"] for e in events} == {"first_seen"} and len(events) == len(filled.inventory())
+    assert set(events[0]) == {"id", "model_name", "version_number", "field", "from", "to", "detected_at", "mlflow_updated_at", "source"}
+    rows = filled.audit()
+    assert [r["sequence"] for r in rows] == sorted(r["sequence"] for r in rows)
+    assert len(filled.audit("--kind", "ingested")) == len(events)
+    assert len(filled.audit("--limit", "3")) == 3
+    assert {r["model_name"] for r in filled.audit("--model", "holes")} == {"holes"}
+    for row in rows:
+        assert row["access"]["sync_id"] and row["access"]["agent_version"] and row["access"]["credential"] == "none"
+    assert filled.run("events").out and filled.run("audit", "list").out
+    assert len(filled.run("audit", "list", "--format", "ndjson").ndjson) == len(rows)
+
+
+def test_audit_verify_and_export(filled, tmp_path):
+    check = filled.run("audit", "verify", "--format", "json").json
+    lines = filled.run("audit", "export").ndjson
+    assert check["sound"] and lines[0]["head"]["sequence"] == check["entries"] == len(lines) - 1
+    assert lines[0]["head"]["chain_sha256"] == check["head_sha256"] == lines[-1]["chain_sha256"]
+    filled.run("audit", "export", "--output", tmp_path / "x.ndjson")
+    assert (tmp_path / "x.ndjson").read_text().splitlines()[1:] == filled.run("audit", "export").out.splitlines()[1:]
+    filled.run("audit", "export", "--output", "/dev/full", code=1)
+
+
+def test_status(filled, agent):
+    status = filled.run("status", "--format", "json").json
+    assert json.dumps(status).count("credit-scoring") == 0 and status
+    assert filled.run("status").out
+    assert agent().run("status", code=None).code in (OK, DATABASE)
+
+
+def test_doctor(filled, agent):
+    good = filled.run("doctor")
+    assert "registered-models/search" in good.out
+    bad = agent("http://127.0.0.1:9").run("doctor", code=None, timeout=60)
+    assert bad.code == 4 and "127.0.0.1" in bad.out + bad.err
+
+
+def test_diagnose_is_a_bundle_without_the_registry(filled, tmp_path):
+    result = filled.run("diagnose", code=None)
+    assert result.code == OK and result.out
+    assert "credit-scoring" not in result.out
+
+
+def test_configuration(filled, agent, newest, tmp_path):
+    filled.run("config", "check")
+    policy = yaml.safe_load(filled.run("config", "policy").out)
+    assert policy["policy"]["id"] == "verifywise-baseline"
+    severities = {r["severity"] for r in policy["rules"]}
+    assert severities <= set(SEVERITIES)
+    shown = filled.run("config", "show").out
+    assert newest.recorder.url in shown and "MLFLOW_TRACKING_URI" in shown
+    a = agent(newest, "mlflow:\n  connections: 2\n  requests_per_second: 5\n")
+    assert yaml.safe_load(a.run("config", "show").out)["mlflow"]["connections"] == 2
+
+
+@pytest.mark.parametrize("text, line", [
+    ("mlflow: {nonsense: 1}\n", 1), ("mlflow:\n  connections: many\n", 2), ("mlflow:\n  connections: 0\n", 2), ("mlflow: [", 1),
+    ("scope: {include: 7}\n", 1), ("\n\nlog: {level: loud}\n", 3), ("mlflow: {ca_file: /nowhere.pem}\n", None),
+    ("policy_file: /nowhere.yaml\n", None), ("mask_patterns: ['(']\n", None), ("listen: 0.0.0.0:9477\n", 1),
+    ("mlflow: {password: hunter2}\n", 1),
+])
+def test_wrong_configuration(agent, small, text, line):
+    a = agent(small, text)
+    for command in (["config", "check"], ["sync"]):
+        result = a.run(*command, code=CONFIGURATION)
+        assert line is None or re.search(rf"[: ]{line}\b", result.err), result
+
+
+@pytest.mark.parametrize("text", [
+    "policy: {id: p, version: 1}\nrules:\n  - {id: a, title: t, severity: dreadful, require: {field: identity.owner, present: true}}\n",
+    "policy: {id: p, version: 1}\nrules:\n  - {id: a, title: t, severity: high, require: {field: identity.nonsense, present: true}}\n",
+    "policy: {id: p, version: 1}\nrules:\n  - {id: a, title: t, severity: high, require: {field: identity.owner, matches: '('}}\n",
+])
+def test_wrong_policy_names_file_line_and_rule(agent, small, tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    a = agent(small, f"policy_file: {tmp_path}/bad.yaml\n")
+    result = a.run("config", "check", code=CONFIGURATION)
+    assert "bad.yaml" in result.err and re.search(r"\b3\b", result.err) and re.search(r"\ba\b", result.err), result
+
+
+def test_waivers_hold_until_their_day(agent, small, tmp_path):
+    policy = """policy: {id: p, version: 1}
+rules:
+  - {id: purpose, title: Says what it is for, severity: high, require: {field: identity.business_purpose, present: true}}
+waivers:
+  - {rule: purpose, model: model-0, until: 2999-12-31, by: dpo@example.org, reason: pilot}
+  - {rule: purpose, model: model-1, until: 2020-01-01, by: dpo@example.org, reason: over}
+"""
+    (tmp_path / "policy.yaml").write_text(policy)
+    a = agent(small, f"policy_file: {tmp_path}/policy.yaml\n")
+    a.sync()
+    states = {(r["model_name"], f["state"]) for r in a.inventory() for f in r["compliance"]["findings"]}
+    assert ("model-0", "waived") in states and ("model-1", "gap") in states and ("model-0", "gap") not in states
+    waived = a.record("model-0", "1")["compliance"]["findings"][0]["waived_by"]
+    assert waived == {"by": "dpo@example.org", "until": "2999-12-31", "reason": "pilot"}
+
+
+def test_nothing_synced_yet_is_said_plainly(agent):
+    a = agent()
+    for command in (["inventory"], ["gaps"], ["events"], ["audit", "verify"], ["show", "x"]):
+        result = a.run(*command, code=DATABASE)
+        assert "sync" in result.err, result
+    result = a.run("sync", code=CONFIGURATION)
+    assert "MLFLOW_TRACKING_URI" in result.err
+
+
+def test_a_closed_pipe_and_a_full_device(filled):
+    import subprocess
+
+    done = subprocess.run(["bash", "-c", 'set -o pipefail; "$@" | head -c 10 >/dev/null', "-", *filled.command("inventory", "--format", "json")],
+                          env=filled.env, capture_output=True, timeout=60)
+    assert b"Sanitizer" not in done.stderr and done.returncode in (0, 1, 141)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(filled.command("inventory"), env=filled.env, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 1 and done.stderr
+
+
+def test_progress_is_plain_where_there_is_no_terminal(agent, small):
+    result = agent(small).sync()
+    assert "\r" not in result.err and "\x1b" not in result.out + result.err
+    assert "18 new" in result.out
+    again = agent(small).sync("--format", "json", code=None)
+    if again.code == OK:
+        assert again.json["counts"]["created"] == 18 and again.json["outcome"] == "ok"
+
+
+def test_the_environment_alone_is_enough(small, tmp_path):
+    """MLFLOW_TRACKING_URI, and the state in the XDG folder."""
+    a = Agent(tmp_path / "unused", small.recorder.url)
+    del a.env["VW_STATE_DIR"]
+    a.env["XDG_STATE_HOME"] = str(tmp_path / "xdg")
+    a.sync()
+    assert list((tmp_path / "xdg" / "verifywise-agent").rglob("data.mdb"))
+    del a.env["XDG_STATE_HOME"]
+    a.sync()
+    assert list((tmp_path / "home" / ".local" / "state" / "verifywise-agent").rglob("data.mdb"))
+    b = Agent(tmp_path / "unused", small.recorder.url)
+    b.run("--state", tmp_path / "other", "sync")
+    assert list((tmp_path / "other").rglob("data.mdb"))
+    assert len(b.run("--state", tmp_path / "other", "inventory", "--format", "json").json) == 18
+    assert (tmp_path / "other").stat().st_mode & 0o077 == 0
