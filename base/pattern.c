@@ -10,11 +10,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one call has cost so far. */
+struct cost {
+	size_t total;
+	size_t position; /* where the previous item began */
+};
+
 struct vw_pattern {
 	pcre2_code *code;
 	pcre2_match_context *limits;
 	pcre2_match_data *found; /* of the latest match */
+	struct cost *cost;       /* of the latest call; as `found` it is what a const pattern writes to */
 };
+
+enum { ITEM_COST = 10 }; /* going from item to item takes as long as some ten characters within one */
+
+/* PCRE2's own limits hold for one starting position and do not see how far a single item runs, so that within them a
+ * long text can take quadratic time. This is called between any two items of a pattern and adds up what was done:
+ * unlike a clock it gives the same answer everywhere. */
+static int count_cost(pcre2_callout_block *block, void *data)
+{
+	struct cost *cost = data;
+
+	if (block->callout_flags & PCRE2_CALLOUT_STARTMATCH)
+		cost->position = block->start_match;
+	cost->total += ITEM_COST;
+	if (block->current_position > cost->position)
+		cost->total += block->current_position - cost->position;
+	cost->position = block->current_position;
+	return cost->total > VW_PATTERN_COST_LIMIT ? PCRE2_ERROR_CALLOUT : 0;
+}
 
 /* Skips a bracket expression: `p` stands behind its '['. */
 static const char *skip_class(const char *p)
@@ -90,7 +115,7 @@ static const char *refused_construct(const char *text, size_t *out_offset)
 
 static int compile(const char *text, pcre2_code **out, struct vw_error *err)
 {
-	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
 	int code = 0;
 	size_t offset = 0;
 	PCRE2_UCHAR message[256];
@@ -121,11 +146,13 @@ static int prepare(struct vw_pattern *p, struct vw_error *err)
 {
 	p->limits = pcre2_match_context_create(NULL);
 	p->found = pcre2_match_data_create(1, NULL);
-	if (!p->limits || !p->found)
+	p->cost = calloc(1, sizeof(*p->cost));
+	if (!p->limits || !p->found || !p->cost)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a pattern");
 	pcre2_set_match_limit(p->limits, VW_PATTERN_MATCH_LIMIT);
 	pcre2_set_depth_limit(p->limits, VW_PATTERN_DEPTH_LIMIT);
 	pcre2_set_heap_limit(p->limits, VW_PATTERN_HEAP_KIB);
+	pcre2_set_callout(p->limits, count_cost, p->cost);
 	return 0;
 }
 
@@ -152,6 +179,7 @@ void vw_pattern_close(struct vw_pattern *p)
 {
 	if (!p)
 		return;
+	free(p->cost);
 	pcre2_match_data_free(p->found);
 	pcre2_match_context_free(p->limits);
 	pcre2_code_free(p->code);
@@ -169,6 +197,7 @@ static int match_at(const struct vw_pattern *p, const char *text, size_t len, si
 
 int vw_pattern_match(const struct vw_pattern *p, const char *text)
 {
+	p->cost->total = 0;
 	return match_at(p, text, strlen(text), 0, 0);
 }
 
@@ -178,6 +207,7 @@ int vw_pattern_mask(const struct vw_pattern *p, const char *text, const char *ma
 	size_t before = out->len, len = strlen(text), done = 0;
 	int count = 0, rc;
 
+	p->cost->total = 0;
 	/* an empty match hides nothing */
 	while ((rc = match_at(p, text, len, done, PCRE2_NOTEMPTY)) == 1) {
 		vw_buffer_append(out, text + done, found[0] - done);

@@ -31,12 +31,13 @@
 #define VW_MAX_CONDITION_DEPTH   8     /* nesting of all/any/not in a policy */
 #define VW_MAX_POLICY_TEXT       2000  /* one text of a policy: a title, a reason */
 #define VW_MAX_WAIVERS           10000
-#define VW_MAX_EVIDENCE          32     /* fields that one finding shows */
-#define VW_MAX_EVIDENCE_VALUE    200    /* of one of them; the rest is cut, the record has it all */
-#define VW_MAX_PATTERN           1024   /* a regular expression's text */
-#define VW_PATTERN_MATCH_LIMIT   100000 /* PCRE2 match steps of one match */
-#define VW_PATTERN_DEPTH_LIMIT   1000   /* PCRE2 backtracking depth */
-#define VW_PATTERN_HEAP_KIB      1024   /* PCRE2 heap, KiB */
+#define VW_MAX_EVIDENCE          32       /* fields that one finding shows */
+#define VW_MAX_EVIDENCE_VALUE    200      /* of one of them; the rest is cut, the record has it all */
+#define VW_MAX_PATTERN           1024     /* a regular expression's text */
+#define VW_PATTERN_MATCH_LIMIT   100000   /* PCRE2 match steps of one match */
+#define VW_PATTERN_DEPTH_LIMIT   1000     /* PCRE2 backtracking depth */
+#define VW_PATTERN_HEAP_KIB      1024     /* PCRE2 heap, KiB */
+#define VW_PATTERN_COST_LIMIT    50000000 /* characters that one match or masking looks at, and 10 for each step */
 
 /* The database. */
 #define VW_MAX_RECORD        (16 * VW_MIB)  /* one packed record */

@@ -1,8 +1,8 @@
 /* pattern.h: globs for names and bounded regular expressions for values.
  *
  * Expressions are PCRE2's without look-around, back-references, recursion and callouts, and every
- * match has limits on steps, depth and heap (base/limits.h): a hostile value can make a match fail,
- * never make it slow. */
+ * match has limits on steps, depth, heap and total cost (base/limits.h): a hostile value can make a
+ * match fail, never make it slow. A pattern is used by one thread at a time. */
 #ifndef BASE_PATTERN_H
 #define BASE_PATTERN_H
 

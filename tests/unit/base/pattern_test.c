@@ -144,6 +144,46 @@ static void test_limits(void **state)
 	vw_pattern_close(p);
 }
 
+/* Nor does a long run of one item, or a start at each of many characters: PCRE2's limits see neither. */
+static void test_cost(void **state)
+{
+	static const char *const patterns[] = {"[a-z]+@x", "a[^b]*c", "(?i)a+\\s*=.*;"};
+	size_t len = 90000;
+	char *text = malloc(len + 16);
+
+	(void)state;
+	memset(text, 'a', len);
+	strcpy(text + len, "!=@xbc\n;");
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		struct vw_pattern *p = opened(patterns[i]);
+		int64_t before = vw_clock_monotonic();
+		assert_int_equal(vw_pattern_match(p, text), VW_ELIMIT);
+		assert_in_range(vw_clock_monotonic() - before, 0, 5000);
+		/* the next call starts anew */
+		assert_int_equal(vw_pattern_match(p, "aaa"), 0);
+		vw_pattern_close(p);
+	}
+	free(text);
+}
+
+static void test_cost_of_prose(void **state)
+{
+	static const char words[] = "The model was trained on the anonymised set; ask eve@example.org about it. ";
+	struct vw_pattern *p = opened("[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+");
+	struct vw_buffer text, out;
+
+	(void)state;
+	vw_buffer_init(&text, 0);
+	vw_buffer_init(&out, 0);
+	for (int i = 0; i < 1700; i++)
+		vw_buffer_puts(&text, words);
+	assert_true(text.len > 125000);
+	assert_int_equal(vw_pattern_mask(p, vw_buffer_text(&text), "***", &out), 1700);
+	vw_buffer_reset(&text);
+	vw_buffer_reset(&out);
+	vw_pattern_close(p);
+}
+
 static void check_mask(const char *pattern, const char *text, int count, const char *expected)
 {
 	struct vw_pattern *p = opened(pattern);
@@ -235,6 +275,8 @@ int main(void)
 	    cmocka_unit_test(test_allows_the_same_characters_elsewhere),
 	    cmocka_unit_test(test_length),
 	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_cost),
+	    cmocka_unit_test(test_cost_of_prose),
 	    cmocka_unit_test(test_mask),
 	    cmocka_unit_test(test_mask_limit),
 	    cmocka_unit_test(test_mask_limit_with_empty_mask),
