@@ -123,6 +123,7 @@ static int append_opening(struct sync *sync, struct vw_txn *txn, struct vw_arena
 	vw_entry *entry = sync_audit_entry(sync, arena, VW_AUDIT_SYNC_STARTED, NULL, NULL);
 	if (!entry)
 		return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
+	VW_SET(entry, recorded_at, sync->started_at); /* it stands in front of what was learned since */
 	entry->audit->depth = vw_arena_strdup(arena, depth_name(sync));
 	VW_SET(entry->audit, started_at, sync->started_at);
 	return vw_store_append(txn, sync->cx->store, arena, entry, NULL, NULL, err);
