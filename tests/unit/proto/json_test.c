@@ -64,11 +64,11 @@ static void test_bytes_and_uint64(void **state)
 	VW_SET(&identity, epoch, UINT64_MAX);
 	VW_SET_BYTES(&identity, fingerprint_key, "ab", 2);
 	check(&identity.base, "{\"agent_id\":null,\"organization\":null,\"epoch\":18446744073709551615,"
-			      "\"created_at\":null,\"fingerprint_key\":\"YWI=\",\"source_uri\":null}");
+			      "\"created_at\":null,\"fingerprint_key\":\"YWI=\"}");
 	VW_SET(&identity, epoch, 5);
 	VW_SET(&identity, created_at, 0); /* no time */
 	check(&identity.base, "{\"agent_id\":null,\"organization\":null,\"epoch\":5,\"created_at\":null,"
-			      "\"fingerprint_key\":\"YWI=\",\"source_uri\":null}");
+			      "\"fingerprint_key\":\"YWI=\"}");
 }
 
 /* A oneof's members that are not set are left out. */
