@@ -82,7 +82,7 @@ char *vw_json_text(struct vw_arena *arena, const json_t *object, const char *key
 static bool whole_number(double value, int64_t *out)
 {
 	/* both bounds are exact doubles; 2^63 itself is one too many */
-	if (!(value >= -0x1p63 && value < 0x1p63) || (double)(int64_t)value != value)
+	if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0) || (double)(int64_t)value != value)
 		return false;
 	*out = (int64_t)value;
 	return true;
