@@ -135,7 +135,7 @@ static void put_unknown(struct vw_evaluation *e, const struct vw_leaves *leaves)
 		separator = "; ";
 	}
 	if (put_fields(e, leaves, WHY_ARTIFACTS, separator))
-		vw_buffer_puts(&e->text, " is not known until the version's artifacts are read");
+		vw_buffer_puts(&e->text, " cannot be known until the version's artifacts are read");
 	vw_buffer_puts(&e->text, ".");
 	put_reasons(e, leaves);
 }

@@ -71,3 +71,11 @@ const struct vw_waiver *vw_waiver_find(struct vw_evaluation *e, const struct vw_
 	*out_ended = latest;
 	return NULL;
 }
+
+bool vw_policy_waiver_ended(const struct vw_policy *policy, int64_t from_ms, int64_t to_ms)
+{
+	for (size_t i = 0; i < policy->waiver_count; i++)
+		if (policy->waivers[i].ends_at > from_ms && policy->waivers[i].ends_at <= to_ms)
+			return true;
+	return false;
+}

@@ -134,6 +134,20 @@ static void longest_of_several_counts(void **state)
 	vw_arena_close(arena);
 }
 
+/* Stored judgements are made again once a waiver ended, not before and not forever. */
+static void end_of_a_waiver_is_told(void **state)
+{
+	struct vw_policy *policy = load_policy(RULES WAIVER("owner", "churn", ""));
+	int64_t end = midnight("2026-04-01");
+	(void)state;
+
+	assert_false(vw_policy_waiver_ended(policy, NOW, end - 1));
+	assert_true(vw_policy_waiver_ended(policy, end - 1, end));
+	assert_true(vw_policy_waiver_ended(policy, NOW, end + 40 * 24 * 60 * MINUTE));
+	assert_false(vw_policy_waiver_ended(policy, end, end + MINUTE));
+	vw_policy_close(policy);
+}
+
 /* ---- Status ---- */
 
 static void check_status(const char *severity, const char *waivers, const char *record, const char *expected)
@@ -197,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(finding_says_who_waived_it),
 	    cmocka_unit_test(ended_waiver_is_named),
 	    cmocka_unit_test(longest_of_several_counts),
+	    cmocka_unit_test(end_of_a_waiver_is_told),
 	    cmocka_unit_test(status_is_the_worst_that_is_known),
 	    cmocka_unit_test(result_names_the_policy),
 	};

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "proto/model.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,14 @@ const char *vw_policy_id(const struct vw_policy *policy);
 int64_t vw_policy_version(const struct vw_policy *policy);
 const uint8_t *vw_policy_sha256(const struct vw_policy *policy); /* 32 bytes, of the file's bytes */
 
-/* Judges a record as of `now_ms` (waivers end). The result is in the arena and may point into record and policy. VW_ENOMEM only. */
+/* A finding for each rule, in the policy's order; gaps and unknown ones of severity info do not change the status.
+ * Judges a record as of `now_ms` (waivers end). The result is in the arena and may point into record and policy. VW_ENOMEM only. */
 int vw_policy_evaluate(const struct vw_policy *policy, const vw_record *record, int64_t now_ms,
 		       struct vw_arena *arena, vw_compliance **out, struct vw_error *err);
+
+/* True when a waiver ended after `from_ms` and up to `to_ms`: what was judged as of `from_ms` has to be judged again, although
+ * neither record nor policy changed. */
+bool vw_policy_waiver_ended(const struct vw_policy *policy, int64_t from_ms, int64_t to_ms);
 
 /* Extensions of the mapping that the policy file brings; `each` is called for each. Kind: "tag" (field, spelling) or "stage" (stage, word). */
 int vw_policy_each_extension(const struct vw_policy *policy,
