@@ -11,7 +11,7 @@
 #define ALNUM  DIGITS LOWER UPPER
 
 #define BARE_ENDS  " \t\r\n,;&\"'<>()[]{}" /* where a value without quotes ends */
-#define VALUE_LOOK ((size_t)4096) /* bytes of a value that are looked at, so that no text takes quadratic time */
+#define VALUE_LOOK ((size_t)512) /* bytes of a value that are looked at, so that no text takes quadratic time */
 
 /* A secret in the text: the bytes [begin, end). */
 struct hit {

@@ -30,12 +30,12 @@ static int compare_int64(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
-/* By key, step and timestamp: what is one observation, if the dataset is the same too. */
-static int compare_moment(const vw_metric *x, const vw_metric *y)
+static int compare_observations(const vw_metric *x, const vw_metric *y)
 {
 	int order = compare_texts(x->key, y->key);
 	order = order ? order : compare_int64(x->step, y->step);
-	return order ? order : compare_int64(x->timestamp, y->timestamp);
+	order = order ? order : compare_int64(x->timestamp, y->timestamp);
+	return order ? order : compare_texts(x->dataset, y->dataset);
 }
 
 /* A total order, so that the order in which a server lists does not matter. */
@@ -43,8 +43,7 @@ static int compare_items(const void *a, const void *b)
 {
 	const struct item *x = a;
 	const struct item *y = b;
-	int order = compare_moment(x->metric, y->metric);
-	order = order ? order : compare_texts(x->metric->dataset, y->metric->dataset);
+	int order = compare_observations(x->metric, y->metric);
 	order = order ? order : x->origin - y->origin;
 	/* values last, as bit patterns: NaN has no order */
 	return order ? order : memcmp(&x->metric->value, &y->metric->value, sizeof(x->metric->value));
@@ -98,46 +97,20 @@ static bool same_value(const vw_metric *x, const vw_metric *y)
 	return x->has_value == y->has_value && memcmp(&x->value, &y->value, sizeof(x->value)) == 0;
 }
 
-/* A run does not tell on which dataset it measured, its logged model does: the same value at the same moment is then the
- * same observation. */
-static bool told_with_dataset(const struct items *all, size_t begin, size_t end, const vw_metric *metric)
-{
-	for (size_t i = begin; i < end; i++) {
-		if (all->items[i].metric->dataset && same_value(all->items[i].metric, metric))
-			return true;
-	}
-	return false;
-}
-
-/* Moves one of each observation of one moment to `kept`; returns where the next one goes. */
-static size_t keep_moment(struct vw_draft *draft, struct items *all, size_t begin, size_t end, size_t kept)
-{
-	const vw_metric *last = NULL;
-	for (size_t i = begin; i < end; i++) {
-		vw_metric *metric = all->items[i].metric;
-		if (last && compare_texts(last->dataset, metric->dataset) == 0) {
-			if (!same_value(last, metric))
-				vw_draft_warn(draft, "duplicate_key", "training.metrics",
-					      "%.200s has several values at one step and time: one was taken",
-					      metric->key);
-			continue;
-		}
-		last = metric;
-		if (!metric->dataset && told_with_dataset(all, i + 1, end, metric))
-			continue;
-		all->items[kept++] = all->items[i];
-	}
-	return kept;
-}
-
+/* Keeps one of each observation: of key, step, timestamp and dataset. */
 static void remove_repeated(struct vw_draft *draft, struct items *all)
 {
 	size_t kept = 0;
-	for (size_t begin = 0, end; begin < all->count; begin = end) {
-		end = begin + 1;
-		while (end < all->count && compare_moment(all->items[begin].metric, all->items[end].metric) == 0)
-			end++;
-		kept = keep_moment(draft, all, begin, end, kept);
+	for (size_t i = 0; i < all->count; i++) {
+		const vw_metric *last = kept > 0 ? all->items[kept - 1].metric : NULL;
+		const vw_metric *metric = all->items[i].metric;
+		if (!last || compare_observations(last, metric) != 0) {
+			all->items[kept++] = all->items[i];
+			continue;
+		}
+		if (!same_value(last, metric))
+			vw_draft_warn(draft, "duplicate_key", "training.metrics",
+				      "%.200s has several values at one step and time: one was taken", metric->key);
 	}
 	all->count = kept;
 }

@@ -21,10 +21,10 @@ static char *key_text(struct vw_draft *draft, const char *field, const char *tex
 /* The server's version is not part of it: an upgrade of MLflow changes no model (proto/audit.proto has it, in Access). */
 static void fill_source(struct vw_draft *draft)
 {
-	vw_source *source = VW_NEW(draft, source);
-	if (!source)
-		return;
-	source->tracking_uri = vw_draft_uri(draft, "source.tracking_uri", draft->in->tracking_uri);
+	char *uri = vw_draft_uri(draft, "source.tracking_uri", draft->in->tracking_uri);
+	vw_source *source = uri ? VW_NEW(draft, source) : NULL;
+	if (source)
+		source->tracking_uri = uri;
 	draft->record->source = source;
 }
 
