@@ -237,7 +237,7 @@ int vw_store_append(struct vw_txn *txn, struct vw_store *store, struct vw_arena 
 {
 	struct vw_version_change change = {0};
 	struct vw_bytes payload;
-	uint64_t sequence;
+	uint64_t sequence = 0;
 	unsigned kind = vw_ledger_kind_of(entry);
 	int rc = check_entry(entry, record, err);
 	if (rc == 0)

@@ -34,7 +34,7 @@ static int copy_finding(struct collect *c, const vw_finding *finding, vw_finding
 static int add(struct collect *c, const struct vw_record_view *view, const vw_finding *finding, struct vw_error *err)
 {
 	struct gap_list *list = &c->list;
-	vw_finding *copy;
+	vw_finding *copy = NULL;
 	int code = copy_finding(c, finding, &copy, err);
 	if (code < 0)
 		return code;

@@ -82,7 +82,7 @@ static enum vw_operator operator_of(const struct vw_yaml_condition *yaml)
 static int compile_leaf(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml, const char *field,
 			struct vw_condition **out, struct vw_error *err)
 {
-	struct vw_condition *leaf;
+	struct vw_condition *leaf = NULL;
 
 	int code = new_condition(conditions, operator_of(yaml), &leaf, err);
 	if (code)
@@ -118,7 +118,7 @@ static int add_part(struct vw_condition *whole, struct vw_condition *part, struc
 static int new_whole(struct vw_conditions *conditions, enum vw_operator op, size_t parts, struct vw_condition **out,
 		     struct vw_error *err)
 {
-	struct vw_condition *whole;
+	struct vw_condition *whole = NULL;
 
 	int code = new_condition(conditions, op, &whole, err);
 	if (code)

@@ -204,7 +204,7 @@ static int compare_version(struct sync *sync, struct vw_txn *txn, struct vw_aren
 		changes->items[changes->count++] = (struct change){gone, NULL};
 		counts->removed++;
 	}
-	vw_entry *entry;
+	vw_entry *entry = NULL;
 	code = build_entry(sync, arena, &before, new_life, record, compliance, bytes, len, sha256, &entry, err);
 	if (code < 0)
 		return code;
