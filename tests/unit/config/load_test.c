@@ -65,7 +65,7 @@ static int clean_environment(void **state)
 					    "AWS_DEFAULT_REGION"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unsetenv(names[i]);
+		setenv(names[i], "", 1); /* empty is as good as unset, and forgets a URI that was kept */
 	strcpy(folder, "/tmp/vw-config-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	setenv("HOME", folder, 1);
@@ -151,6 +151,31 @@ static void userinfo_is_taken_apart_and_wiped(void **state)
 	assert_null(strstr(vw_buffer_text(&shown), "s3cr3t"));
 	assert_non_null(strstr(vw_buffer_text(&shown), "# MLFLOW_TRACKING_URI"));
 	vw_buffer_reset(&shown);
+	vw_config_close(config);
+}
+
+/* A reload finds the variable wiped, and knows it all the same; another value takes its place, an empty one ends it. */
+static void the_variable_is_known_to_a_reload(void **state)
+{
+	struct vw_config *config;
+	struct vw_error err = VW_ERROR_INIT;
+	(void)state;
+	setenv("MLFLOW_TRACKING_URI", "https://alice:s3cr3t-w0rd@mlflow.example.org/p", 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(load("mlflow: {tracking_uri: https://other.example.org}\n", &config, &err), 0);
+		assert_string_equal(config->mlflow.tracking_uri, "https://mlflow.example.org/p");
+		assert_string_equal(config->tracking_userinfo, "alice:s3cr3t-w0rd");
+		vw_config_close(config);
+		assert_null(getenv("MLFLOW_TRACKING_URI"));
+	}
+	setenv("MLFLOW_TRACKING_URI", "https://bob:0ther@mlflow.example.org/p", 1);
+	assert_int_equal(vw_config_load(NULL, NULL, &config, &err), 0);
+	assert_string_equal(config->tracking_userinfo, "bob:0ther");
+	vw_config_close(config);
+	setenv("MLFLOW_TRACKING_URI", "", 1);
+	assert_int_equal(load("mlflow: {tracking_uri: https://other.example.org}\n", &config, &err), 0);
+	assert_string_equal(config->mlflow.tracking_uri, "https://other.example.org");
+	assert_null(config->tracking_userinfo);
 	vw_config_close(config);
 }
 
@@ -267,9 +292,9 @@ int main(void)
 	    TEST(headers_come_from_a_file_and_are_not_shown),
 	    TEST(hash_follows_the_settings),
 	    TEST(shown_configuration_reads_back),
-	    /* last: what was taken from the environment stays for the whole process */
 	    TEST(environment_beats_file),
 	    TEST(userinfo_is_taken_apart_and_wiped),
+	    TEST(the_variable_is_known_to_a_reload),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
