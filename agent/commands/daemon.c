@@ -22,7 +22,8 @@ struct daemon {
 	struct notifier notifier;
 	struct health *health; /* NULL: off */
 	struct health_facts facts;
-	bool counted; /* the census is of what is stored */
+	bool counted;          /* the census is of what is stored */
+	int64_t listed_models; /* by the last sync */
 };
 
 static volatile sig_atomic_t reload_wanted;
@@ -144,6 +145,13 @@ static double random_part(void)
 	return (double)bits / 4294967296.0;
 }
 
+static bool changed_something(struct daemon *d, const vw_sync_counts *c)
+{
+	bool models = c->models != d->listed_models;
+	d->listed_models = c->models;
+	return models || c->created || c->updated || c->removed || c->reevaluated;
+}
+
 static void cycle(struct daemon *d)
 {
 	struct vw_error err = VW_ERROR_INIT;
@@ -159,8 +167,7 @@ static void cycle(struct daemon *d)
 	log_sync(depth, &result);
 	take_result(d, depth, code, &result);
 	schedule_done(&d->schedule, depth, result.outcome == VW_SYNC_FAILED, vw_clock_monotonic(), random_part());
-	count(d, result.counts.created || result.counts.updated || result.counts.removed ||
-		     result.counts.reevaluated || result.counts.incomplete);
+	count(d, changed_something(d, &result.counts));
 	publish(d);
 	tell_status(d);
 }
