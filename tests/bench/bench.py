@@ -31,15 +31,15 @@ CONNECTIONS = 4  # the agent's default
 class BenchServer(servers.Server):
     """A server with two workers on a filled PostgreSQL."""
 
-    def __init__(self, models, versions):
-        super().__init__(f"bench-{versions}", postgres=True, options=["--workers", "2"])
+    def __init__(self, models, versions, version="main"):
+        super().__init__(f"bench-{versions}", version=version, postgres=True, options=["--workers", "2"])
         self.models, self.versions = models, versions
 
     def __enter__(self):
         begin = time.monotonic()
         self.postgres.start()
         self.postgres.psql("CREATE DATABASE mlflow")
-        python = servers.venv("main") / "bin" / "python"
+        python = servers.venv(self.version) / "bin" / "python"
         subprocess.run([python, "-m", "mlflow", "db", "upgrade", self.database], check=True, capture_output=True,
                        env=servers.clean_environment())
         self.postgres.psql("INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, "
@@ -214,4 +214,5 @@ def main(agent, *options):
         write(rows, "ci/bench")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
