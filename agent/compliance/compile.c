@@ -8,54 +8,59 @@
 
 #define IGNORE_CASE "(?i)" /* a pattern ignores case as the other operators do */
 
-static int new_condition(struct vw_conditions *conditions, enum vw_operator op, struct vw_condition **out,
-			 struct vw_error *err)
+/* Functions that make something give NULL when they cannot; `err` says why and is never NULL here. */
+
+static struct vw_condition *new_condition(struct vw_conditions *conditions, enum vw_operator op, struct vw_error *err)
 {
-	if (conditions->count >= VW_MAX_POLICY_CONDITIONS)
-		return vw_error_set(err, VW_ELIMIT,
-				    "the policy has more than %d conditions (VW_MAX_POLICY_CONDITIONS)",
-				    VW_MAX_POLICY_CONDITIONS);
+	if (conditions->count >= VW_MAX_POLICY_CONDITIONS) {
+		vw_error_set(err, VW_ELIMIT, "the policy has more than %d conditions (VW_MAX_POLICY_CONDITIONS)",
+			     VW_MAX_POLICY_CONDITIONS);
+		return NULL;
+	}
 	struct vw_condition *condition = vw_arena_alloc(conditions->arena, sizeof(*condition));
-	if (!condition)
-		return vw_error_set(err, VW_ENOMEM, "no memory for a condition");
+	if (!condition) {
+		vw_error_set(err, VW_ENOMEM, "no memory for a condition");
+		return NULL;
+	}
 	condition->op = op;
 	condition->index = conditions->count++;
 	condition->next = conditions->all;
 	conditions->all = condition;
-	*out = condition;
-	return 0;
+	return condition;
 }
 
 /* ---- Fields ---- */
 
-static int unknown_field(const char *name, struct vw_error *err)
+static struct vw_policy_field *new_field(struct vw_conditions *conditions, const char *name, struct vw_error *err)
 {
-	if (!vw_policy_glob_ok(name))
-		return vw_error_set(err, VW_ECONFIG, "field '%s' has more than %d stars", name, VW_MAX_GLOB_STARS);
-	return vw_error_set(err, VW_ECONFIG, "there is no field '%s' in the record", name);
+	struct vw_policy_field *field = vw_arena_alloc(conditions->arena, sizeof(*field));
+
+	if (!field) {
+		vw_error_set(err, VW_ENOMEM, "no memory for a field");
+		return NULL;
+	}
+	if (!vw_policy_glob_ok(name)) {
+		vw_error_set(err, VW_ECONFIG, "field '%s' has more than %d stars", name, VW_MAX_GLOB_STARS);
+		return NULL;
+	}
+	if (!vw_policy_field_resolve(name, field)) {
+		vw_error_set(err, VW_ECONFIG, "there is no field '%s' in the record", name);
+		return NULL;
+	}
+	field->next = conditions->fields;
+	field->index = conditions->field_count++;
+	conditions->fields = field;
+	return field;
 }
 
 /* Each name stands once in the list, so that its values are looked up once for each record. */
-static int find_field(struct vw_conditions *conditions, const char *name, const struct vw_policy_field **out,
-		      struct vw_error *err)
+static const struct vw_policy_field *find_field(struct vw_conditions *conditions, const char *name,
+						struct vw_error *err)
 {
-	struct vw_policy_field resolved = {.next = conditions->fields, .index = conditions->field_count};
-
-	for (const struct vw_policy_field *known = conditions->fields; known; known = known->next) {
-		if (strcmp(known->name, name) == 0) {
-			*out = known;
-			return 0;
-		}
-	}
-	if (!vw_policy_field_resolve(name, &resolved))
-		return unknown_field(name, err);
-	struct vw_policy_field *field = vw_arena_memdup(conditions->arena, &resolved, sizeof(resolved));
-	if (!field)
-		return vw_error_set(err, VW_ENOMEM, "no memory for a field");
-	conditions->fields = field;
-	conditions->field_count++;
-	*out = field;
-	return 0;
+	for (const struct vw_policy_field *known = conditions->fields; known; known = known->next)
+		if (strcmp(known->name, name) == 0)
+			return known;
+	return new_field(conditions, name, err);
 }
 
 /* ---- Operators over a field ---- */
@@ -79,102 +84,91 @@ static enum vw_operator operator_of(const struct vw_yaml_condition *yaml)
 	return yaml->min_items ? VW_OP_MIN_ITEMS : VW_OP_PRESENT;
 }
 
-static int compile_leaf(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml, const char *field,
-			struct vw_condition **out, struct vw_error *err)
+static struct vw_condition *compile_leaf(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
+					 const char *name, struct vw_error *err)
 {
-	struct vw_condition *leaf = NULL;
+	const struct vw_policy_field *field = find_field(conditions, name, err);
+	struct vw_condition *leaf = field ? new_condition(conditions, operator_of(yaml), err) : NULL;
 
-	int code = new_condition(conditions, operator_of(yaml), &leaf, err);
-	if (code)
-		return code;
+	if (!leaf)
+		return NULL;
+	leaf->field = field;
 	leaf->texts = yaml->is ? &yaml->is : yaml->in;
 	leaf->text_count = yaml->is ? 1 : yaml->in_count;
 	leaf->wanted = yaml->present == VW_YAML_TRUE;
 	leaf->min_items = yaml->min_items ? *yaml->min_items : 0;
-	code = find_field(conditions, field, &leaf->field, err);
-	if (!code && (leaf->texts || yaml->matches) && !vw_policy_field_has_text(leaf->field))
-		code =
-		    vw_error_set(err, VW_ECONFIG, "field '%s' has no text of its own: name a field inside it", field);
-	if (!code && yaml->matches)
-		code = compile_pattern(conditions, yaml->matches, &leaf->pattern, err);
-	*out = leaf;
-	return code;
+	if ((leaf->texts || yaml->matches) && !vw_policy_field_has_text(field)) {
+		vw_error_set(err, VW_ECONFIG, "field '%s' has no text of its own: name a field inside it", name);
+		return NULL;
+	}
+	if (yaml->matches && compile_pattern(conditions, yaml->matches, &leaf->pattern, err))
+		return NULL;
+	return leaf;
 }
 
 /* ---- Conditions over conditions ---- */
 
-static int add_part(struct vw_condition *whole, struct vw_condition *part, struct vw_error *err)
+static struct vw_condition *new_whole(struct vw_conditions *conditions, enum vw_operator op, size_t parts,
+				      struct vw_error *err)
 {
+	struct vw_condition *whole = new_condition(conditions, op, err);
+
+	if (!whole)
+		return NULL;
+	whole->parts = vw_arena_array(conditions->arena, parts, sizeof(struct vw_condition *));
+	if (whole->parts)
+		return whole;
+	vw_error_set(err, VW_ENOMEM, "no memory for a condition");
+	return NULL;
+}
+
+/* Takes NULL for a part that could not be made. */
+static bool add_part(struct vw_condition *whole, struct vw_condition *part, struct vw_error *err)
+{
+	if (!part)
+		return false;
 	whole->parts[whole->part_count++] = part;
 	if (part->height >= whole->height)
 		whole->height = part->height + 1;
-	if (whole->height > VW_MAX_CONDITION_DEPTH)
-		return vw_error_set(err, VW_ELIMIT,
-				    "conditions are nested more than %d levels deep (VW_MAX_CONDITION_DEPTH)",
-				    VW_MAX_CONDITION_DEPTH);
-	return 0;
-}
-
-static int new_whole(struct vw_conditions *conditions, enum vw_operator op, size_t parts, struct vw_condition **out,
-		     struct vw_error *err)
-{
-	struct vw_condition *whole = NULL;
-
-	int code = new_condition(conditions, op, &whole, err);
-	if (code)
-		return code;
-	whole->parts = vw_arena_array(conditions->arena, parts, sizeof(struct vw_condition *));
-	if (!whole->parts)
-		return vw_error_set(err, VW_ENOMEM, "no memory for a condition");
-	*out = whole;
-	return 0;
+	if (whole->height <= VW_MAX_CONDITION_DEPTH)
+		return true;
+	vw_error_set(err, VW_ELIMIT, "conditions are nested more than %d levels deep (VW_MAX_CONDITION_DEPTH)",
+		     VW_MAX_CONDITION_DEPTH);
+	return false;
 }
 
 /* Recursion is bounded by the reader's cap on levels. */
-static int compile_parts(struct vw_conditions *conditions, enum vw_operator op, const struct vw_yaml_condition *yaml,
-			 size_t count, struct vw_condition **out, struct vw_error *err)
+static struct vw_condition *compile_parts(struct vw_conditions *conditions, enum vw_operator op,
+					  const struct vw_yaml_condition *yaml, size_t count, struct vw_error *err)
 {
-	struct vw_condition *whole, *part;
+	struct vw_condition *whole = new_whole(conditions, op, count, err);
 
-	int code = new_whole(conditions, op, count, &whole, err);
-	for (size_t i = 0; !code && i < count; i++) {
-		code = vw_condition_compile(conditions, &yaml[i], &part, err);
-		if (!code)
-			code = add_part(whole, part, err);
-	}
-	if (!code)
-		*out = whole;
-	return code;
+	for (size_t i = 0; whole && i < count; i++)
+		if (!add_part(whole, vw_condition_compile(conditions, &yaml[i], err), err))
+			return NULL;
+	return whole;
 }
 
 /* One operator over several fields holds when it holds for any of them. */
-static int compile_fields(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
-			  struct vw_condition **out, struct vw_error *err)
+static struct vw_condition *compile_fields(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
+					   struct vw_error *err)
 {
-	struct vw_condition *whole, *part;
+	struct vw_condition *whole = new_whole(conditions, VW_OP_ANY, yaml->fields_count, err);
 
-	int code = new_whole(conditions, VW_OP_ANY, yaml->fields_count, &whole, err);
-	for (size_t i = 0; !code && i < yaml->fields_count; i++) {
-		code = compile_leaf(conditions, yaml, yaml->fields[i], &part, err);
-		if (!code)
-			code = add_part(whole, part, err);
-	}
-	if (!code)
-		*out = whole;
-	return code;
+	for (size_t i = 0; whole && i < yaml->fields_count; i++)
+		if (!add_part(whole, compile_leaf(conditions, yaml, yaml->fields[i], err), err))
+			return NULL;
+	return whole;
 }
 
 /* The condition under a name. Only what stands further up in the file can be named: so there are no circles. */
-static int find_named(const struct vw_conditions *conditions, const char *name, struct vw_condition **out,
-		      struct vw_error *err)
+static struct vw_condition *find_named(const struct vw_conditions *conditions, const char *name, struct vw_error *err)
 {
-	for (size_t i = 0; i < conditions->named_count; i++) {
-		if (strcmp(conditions->names[i].id, name) == 0) {
-			*out = conditions->named[i];
-			return 0;
-		}
-	}
-	return vw_error_set(err, VW_ECONFIG, "there is no condition '%s' further up under 'conditions'", name);
+	for (size_t i = 0; i < conditions->named_count; i++)
+		if (strcmp(conditions->names[i].id, name) == 0)
+			return conditions->named[i];
+	vw_error_set(err, VW_ECONFIG, "there is no condition '%s' further up under 'conditions'", name);
+	return NULL;
 }
 
 /* ---- What a condition may hold ---- */
@@ -204,24 +198,22 @@ static int check_form(const struct vw_yaml_condition *yaml, struct vw_error *err
 	return 0;
 }
 
-int vw_condition_compile(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
-			 struct vw_condition **out, struct vw_error *err)
+struct vw_condition *vw_condition_compile(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
+					  struct vw_error *err)
 {
-	int code = check_form(yaml, err);
-
-	if (code)
-		return code;
+	if (check_form(yaml, err))
+		return NULL;
 	if (yaml->condition)
-		return find_named(conditions, yaml->condition, out, err);
+		return find_named(conditions, yaml->condition, err);
 	if (yaml->all)
-		return compile_parts(conditions, VW_OP_ALL, yaml->all, yaml->all_count, out, err);
+		return compile_parts(conditions, VW_OP_ALL, yaml->all, yaml->all_count, err);
 	if (yaml->any)
-		return compile_parts(conditions, VW_OP_ANY, yaml->any, yaml->any_count, out, err);
+		return compile_parts(conditions, VW_OP_ANY, yaml->any, yaml->any_count, err);
 	if (yaml->negated)
-		return compile_parts(conditions, VW_OP_NOT, yaml->negated, 1, out, err);
+		return compile_parts(conditions, VW_OP_NOT, yaml->negated, 1, err);
 	if (yaml->fields)
-		return compile_fields(conditions, yaml, out, err);
-	return compile_leaf(conditions, yaml, yaml->field, out, err);
+		return compile_fields(conditions, yaml, err);
+	return compile_leaf(conditions, yaml, yaml->field, err);
 }
 
 void vw_conditions_close(struct vw_conditions *conditions)

@@ -47,9 +47,10 @@ struct vw_conditions {
 	size_t named_count;
 };
 
-/* Compiles a condition. Errors say what is wrong with it, the caller says where. VW_ECONFIG, VW_ELIMIT, VW_ENOMEM. */
-int vw_condition_compile(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
-			 struct vw_condition **out, struct vw_error *err);
+/* Compiles a condition; NULL when it is wrong. `err`, which is not NULL, says what is wrong, and the caller says where:
+ * VW_ECONFIG, VW_ELIMIT, VW_ENOMEM. */
+struct vw_condition *vw_condition_compile(struct vw_conditions *conditions, const struct vw_yaml_condition *yaml,
+					  struct vw_error *err);
 /* Closes the patterns; the rest is the arena's. */
 void vw_conditions_close(struct vw_conditions *conditions);
 

@@ -95,7 +95,9 @@ static vw_compliance *judge_all(struct vw_evaluation *e)
 	if (!compliance)
 		return NULL;
 	compliance->findings = vw_arena_array(e->arena, policy->rule_count, sizeof(vw_finding *));
-	for (size_t i = 0; compliance->findings && i < policy->rule_count; i++) {
+	if (!compliance->findings)
+		return NULL;
+	for (size_t i = 0; i < policy->rule_count; i++) {
 		vw_finding *finding = judge(e, &policy->rules[i]);
 		if (!finding)
 			return NULL;

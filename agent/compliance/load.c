@@ -69,8 +69,8 @@ static int compile_named(struct loading *l, size_t index, struct vw_error *err)
 	for (size_t i = 0; !code && i < index; i++)
 		if (strcmp(conditions->names[i].id, yaml->id) == 0)
 			code = vw_error_set(err, VW_ECONFIG, "another condition has this id");
-	if (!code)
-		code = vw_condition_compile(conditions, yaml->when, &conditions->named[index], err);
+	if (!code && !(conditions->named[index] = vw_condition_compile(conditions, yaml->when, err)))
+		code = err->code;
 	if (!code)
 		conditions->named_count = index + 1;
 	return at(l, code, "conditions", index, "condition", yaml->id, err);
@@ -142,13 +142,8 @@ static int check_rule(const struct vw_policy *policy, const struct vw_yaml_rule 
 static int compile_condition(struct vw_policy *policy, const struct vw_yaml_condition *yaml, const char *what,
 			     const struct vw_condition **out, struct vw_error *err)
 {
-	struct vw_condition *condition;
-
-	int code = vw_condition_compile(&policy->conditions, yaml, &condition, err);
-	if (code)
-		return vw_error_context(err, code, "%s", what);
-	*out = condition;
-	return 0;
+	*out = vw_condition_compile(&policy->conditions, yaml, err);
+	return *out ? 0 : vw_error_context(err, err->code, "%s", what);
 }
 
 static int compile_rule(struct loading *l, const struct vw_yaml_rule *yaml, struct vw_error *err)
@@ -299,6 +294,9 @@ static int read_yaml(struct loading *l, struct vw_error *err)
 
 int vw_policy_load(const char *bytes, size_t len, const char *name, struct vw_policy **out, struct vw_error *err)
 {
+	struct vw_error unheard = VW_ERROR_INIT;
+
+	err = err ? err : &unheard; /* what is below relies on it */
 	if (len > VW_MAX_POLICY_FILE)
 		return vw_error_set(err, VW_ELIMIT, "%s: more than %zu bytes (VW_MAX_POLICY_FILE)", name,
 				    VW_MAX_POLICY_FILE);

@@ -8,27 +8,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TAG(name, key_text, value_text)                                                                              \
-	static vw_key_value name = {PROTOBUF_C_MESSAGE_INIT(&verifywise__v1__key_value__descriptor),                 \
-				    (char *)key_text, (char *)value_text}
+static vw_key_value *make_tag(struct vw_arena *arena, const char *key, const char *value)
+{
+	vw_key_value *tag = vw_message_new(arena, &verifywise__v1__key_value__descriptor);
 
-TAG(use, "use_case", "credit scoring");
-TAG(team, "team", "risk");
+	tag->key = (char *)key;
+	tag->value = (char *)value;
+	return tag;
+}
 
 /* Most sections are there, artifacts and the run are not. */
 static vw_record *make_record(struct vw_arena *arena)
 {
-	static vw_key_value *tags[] = {&team, &use};
+	vw_key_value **tags = vw_arena_array(arena, 2, sizeof(vw_key_value *));
 	vw_record *record = vw_message_new(arena, &verifywise__v1__record__descriptor);
 	vw_reason *reason = vw_message_new(arena, &verifywise__v1__reason__descriptor);
 	vw_reason **reasons = vw_arena_array(arena, 1, sizeof(vw_reason *));
 
+	tags[0] = make_tag(arena, "team", "risk");
+	tags[1] = make_tag(arena, "use_case", "credit scoring");
 	record->model_name = (char *)"churn";
 	record->version_number = (char *)"3";
 	record->identity = vw_message_new(arena, &verifywise__v1__identity__descriptor);
 	record->identity->owner = (char *)"alice";
 	record->identity->tags = tags;
-	record->identity->n_tags = sizeof(tags) / sizeof(tags[0]);
+	record->identity->n_tags = 2;
 	record->lifecycle = vw_message_new(arena, &verifywise__v1__lifecycle__descriptor);
 	record->lifecycle->lifecycle_stage = (char *)"Production";
 	record->completeness = vw_message_new(arena, &verifywise__v1__completeness__descriptor);

@@ -53,9 +53,31 @@ static void check_cap(const char *head, const char *entry, int count, const char
 	vw_buffer_reset(&yaml);
 }
 
+/* `head`, then `count` times `text`, then `middle`, `count` times `close`, `tail`. */
+static void put_nested(struct vw_buffer *out, const char *head, size_t count, const char *text, const char *middle,
+		       const char *close)
+{
+	vw_buffer_init(out, 0);
+	vw_buffer_puts(out, head);
+	for (size_t i = 0; i < count; i++)
+		vw_buffer_puts(out, text);
+	vw_buffer_puts(out, middle);
+	for (size_t i = 0; i < count; i++)
+		vw_buffer_puts(out, close);
+	vw_buffer_puts(out, "}]\n");
+}
+
+static void check_long(const char *head, size_t count, const char *middle, const char *cap)
+{
+	struct vw_buffer yaml;
+
+	put_nested(&yaml, head, count, "a", middle, "");
+	check_error(vw_buffer_text(&yaml), cap);
+	vw_buffer_reset(&yaml);
+}
+
 static void caps_have_names(void **state)
 {
-	static char long_text[VW_MAX_POLICY_FILE + 2];
 	(void)state;
 
 	check_cap(HEAD "rules:\n",
@@ -69,38 +91,26 @@ static void caps_have_names(void **state)
 	check_cap(HEAD "rules: [{id: r, title: T, severity: low, require: {any: [\n",
 		  "{field: identity.owner, is: '%d'},\n", VW_MAX_POLICY_CONDITIONS, "]}}]\n",
 		  "VW_MAX_POLICY_CONDITIONS");
-	memset(long_text, 'a', sizeof(long_text) - 1);
-	check_error(long_text, "VW_MAX_POLICY_FILE");
-	memset(long_text, 0, sizeof(long_text));
-	strcpy(long_text,
-	       HEAD "rules: [{id: r, severity: low, require: {field: identity.owner, present: true}, title: ");
-	memset(long_text + strlen(long_text), 'a', VW_MAX_POLICY_TEXT + 1);
-	strcat(long_text, "}]\n");
-	check_error(long_text, "VW_MAX_POLICY_TEXT");
-	memset(long_text, 0, sizeof(long_text));
-	strcpy(long_text, HEAD "rules: [{id: r, title: T, severity: low, require: {field: identity.owner, matches: ");
-	memset(long_text + strlen(long_text), 'a', VW_MAX_PATTERN + 1);
-	strcat(long_text, "}}]\n");
-	check_error(long_text, "VW_MAX_PATTERN");
+	check_long("", VW_MAX_POLICY_FILE, "", "VW_MAX_POLICY_FILE");
+	check_long(HEAD "rules: [{id: r, severity: low, require: {field: identity.owner, present: true}, title: ",
+		   VW_MAX_POLICY_TEXT + 1, "", "VW_MAX_POLICY_TEXT");
+	check_long(HEAD "rules: [{id: r, title: T, severity: low, require: {field: identity.owner, matches: ",
+		   VW_MAX_PATTERN, "}", "VW_MAX_PATTERN");
 }
 
 static void nesting_is_capped(void **state)
 {
-	char yaml[4096];
 	(void)state;
 
-	for (int depth = VW_MAX_CONDITION_DEPTH; depth <= VW_MAX_CONDITION_DEPTH + 1; depth++) {
-		strcpy(yaml, HEAD "rules: [{id: r, title: T, severity: low, require: ");
-		for (int i = 0; i < depth; i++)
-			strcat(yaml, "{not: ");
-		strcat(yaml, "{field: identity.owner, present: true}");
-		for (int i = 0; i < depth; i++)
-			strcat(yaml, "}");
-		strcat(yaml, "}]\n");
+	for (size_t depth = VW_MAX_CONDITION_DEPTH; depth <= VW_MAX_CONDITION_DEPTH + 1; depth++) {
+		struct vw_buffer yaml;
+		put_nested(&yaml, HEAD "rules: [{id: r, title: T, severity: low, require: ", depth,
+			   "{not: ", "{field: identity.owner, present: true}", "}");
 		if (depth > VW_MAX_CONDITION_DEPTH)
-			check_error(yaml, "VW_MAX_CONDITION_DEPTH");
+			check_error(vw_buffer_text(&yaml), "VW_MAX_CONDITION_DEPTH");
 		else
-			vw_policy_close(load_policy(yaml));
+			vw_policy_close(load_policy(vw_buffer_text(&yaml)));
+		vw_buffer_reset(&yaml);
 	}
 }
 

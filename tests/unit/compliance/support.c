@@ -51,7 +51,8 @@ static ProtobufCMessage *make_message(struct vw_arena *arena, const ProtobufCMes
 	{
 		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(type, key);
 		assert_non_null(field);
-		*(char **)member(message, field->offset) = vw_arena_strdup(arena, json_string_value(value));
+		if (field)
+			*(char **)member(message, field->offset) = vw_arena_strdup(arena, json_string_value(value));
 	}
 	return message;
 }
@@ -169,9 +170,7 @@ vw_record *make_record(struct vw_arena *arena, const json_t *fields)
 			set_reasons(arena, record, value);
 		else if (strcmp(path, "provenance") == 0)
 			set_provenance(arena, record, value);
-		else if (strcmp(path, "stale") == 0)
-			set_field(arena, &completeness_of(arena, record)->base, path, value);
-		else if (strcmp(path, "stale_since_at") == 0)
+		else if (strcmp(path, "stale") == 0 || strcmp(path, "stale_since_at") == 0)
 			set_field(arena, &completeness_of(arena, record)->base, path, value);
 		else
 			set_field(arena, &record->base, path, value);

@@ -143,7 +143,7 @@ static void end_of_a_waiver_is_told(void **state)
 
 	assert_false(vw_policy_waiver_ended(policy, NOW, end - 1));
 	assert_true(vw_policy_waiver_ended(policy, end - 1, end));
-	assert_true(vw_policy_waiver_ended(policy, NOW, end + 40 * 24 * 60 * MINUTE));
+	assert_true(vw_policy_waiver_ended(policy, NOW, end + 60 * MINUTE));
 	assert_false(vw_policy_waiver_ended(policy, end, end + MINUTE));
 	vw_policy_close(policy);
 }
