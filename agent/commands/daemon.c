@@ -172,11 +172,25 @@ static void cycle(struct daemon *d)
 	tell_status(d);
 }
 
-static void alive(const struct vw_progress *progress, void *arg)
+static void tick(void *arg)
 {
 	struct daemon *d = arg;
-	(void)progress;
 	notify_alive(&d->notifier);
+}
+
+static void progress(const struct vw_progress *unused, void *arg)
+{
+	(void)unused;
+	tick(arg);
+}
+
+/* Signs of life while a sync runs: when a step is done, and while it waits for the server. */
+static void watch(struct daemon *d)
+{
+	struct source *source = &d->setup->source;
+	source->context.progress = progress;
+	source->context.progress_arg = d;
+	vw_mlflow_on_tick(source->client, tick, d);
 }
 
 /* ---- reload ---- */
@@ -211,8 +225,7 @@ static void take_over(struct daemon *d, struct setup *next)
 	bool changed = memcmp(config->sha256, config_of(d)->sha256, sizeof(config->sha256)) != 0;
 	setup_close(d->setup);
 	d->setup = next;
-	next->source.context.progress = alive;
-	next->source.context.progress_arg = d;
+	watch(d);
 	vw_log_setup(config->log_level, config->log_format);
 	schedule_change(&d->schedule, config->quick_interval_ms, config->full_interval_ms,
 			changed ? VW_DEPTH_FULL : VW_DEPTH_QUICK, vw_clock_monotonic());
@@ -300,8 +313,7 @@ static int begin(struct daemon *d, const struct session *session, struct vw_erro
 	int code = setup_open(session, &d->setup, err);
 	if (code < 0)
 		return code;
-	d->setup->source.context.progress = alive;
-	d->setup->source.context.progress_arg = d;
+	watch(d);
 	const struct vw_config *config = config_of(d);
 	code = recall(d, err);
 	if (code == 0 && config->listen)

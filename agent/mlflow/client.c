@@ -51,6 +51,11 @@ void vw_mlflow_counts(const struct vw_mlflow *client, struct vw_mlflow_counts *o
 	vw_transport_counts(client->transport, out);
 }
 
+void vw_mlflow_on_tick(struct vw_mlflow *client, void (*tick)(void *arg), void *arg)
+{
+	vw_transport_on_tick(client->transport, tick, arg);
+}
+
 int vw_mlflow_run(struct vw_mlflow *client, struct vw_error *err)
 {
 	return vw_transport_run(client->transport, err);

@@ -47,6 +47,8 @@ struct vw_transport {
 	int64_t cycle_started;
 	struct vw_mlflow_counts counts;
 	int ending; /* code with which everything outstanding is answered now */
+	void (*tick)(void *arg);
+	void *tick_arg;
 };
 
 /* ---- queues ---- */
@@ -381,12 +383,20 @@ static bool must_end(const struct vw_transport *t, struct vw_error *why)
 	return false;
 }
 
+void vw_transport_on_tick(struct vw_transport *t, void (*tick)(void *arg), void *arg)
+{
+	t->tick = tick;
+	t->tick_arg = arg;
+}
+
 int vw_transport_run(struct vw_transport *t, struct vw_error *err)
 {
 	struct vw_error why = VW_ERROR_INIT;
 	int running;
 
 	for (;;) {
+		if (t->tick)
+			t->tick(t->tick_arg);
 		if (must_end(t, &why))
 			return end_all(t, &why, err);
 		int64_t wait = launch_due(t);

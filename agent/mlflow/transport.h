@@ -30,6 +30,8 @@ void vw_transport_close(struct vw_transport *transport);
 int vw_transport_start(struct vw_transport *transport, struct vw_request *request, vw_response_fn done, void *arg);
 /* As vw_mlflow_run(). */
 int vw_transport_run(struct vw_transport *transport, struct vw_error *err);
+/* As vw_mlflow_on_tick(). */
+void vw_transport_on_tick(struct vw_transport *transport, void (*tick)(void *arg), void *arg);
 
 void vw_transport_begin_cycle(struct vw_transport *transport);
 void vw_transport_counts(const struct vw_transport *transport, struct vw_mlflow_counts *out);

@@ -105,6 +105,8 @@ struct vw_arena *vw_mlflow_take(const struct vw_mlflow_answer *answer);
 
 /* Works until no call is outstanding. 0, VW_ECANCELLED, VW_ETIMEOUT (the cycle's), VW_ENOMEM. Failures of single calls are the callbacks' business. */
 int vw_mlflow_run(struct vw_mlflow *client, struct vw_error *err);
+/* Called from vw_mlflow_run() at least once a second, also while it only waits: for a watchdog. NULL ends that. */
+void vw_mlflow_on_tick(struct vw_mlflow *client, void (*tick)(void *arg), void *arg);
 
 /* ---- The calls. Each returns 0 once the call is queued; the callback comes exactly once, from vw_mlflow_run().
  * Not queued: VW_ENOMEM, and VW_ECANCELLED or VW_ETIMEOUT while vw_mlflow_run() is ending with that. ---- */
