@@ -142,15 +142,16 @@ static int offer_file(struct search *search, struct part *part, enum vw_credenti
 {
 	const char *path = search->sources->files[file];
 	struct vw_secret *secret = NULL;
+	struct vw_error why = VW_ERROR_INIT;
 	bool open = false;
 
 	if (!path)
 		return 0;
 	if (rank != RANK_CONFIGURED && access(path, F_OK) != 0)
 		return 0;
-	int code = vw_secret_read_file(path, &secret, &open, err);
+	int code = vw_secret_read_file(path, &secret, &open, &why);
 	if (code < 0)
-		return code == VW_ENOMEM ? code : vw_error_context(err, VW_ECONFIG, "credentials");
+		return vw_error_set(err, code == VW_ENOMEM ? code : VW_ECONFIG, "credentials: %s", why.message);
 	if (open && part != &search->username)
 		search->exposed = path;
 	offer(part, secret, rank, path);
