@@ -126,47 +126,92 @@ static const char *clauses_text(const vw_finding *f, struct vw_arena *arena)
 	return text;
 }
 
-static int print_table(const struct gap_list *list, struct vw_arena *arena, bool colours, struct vw_error *err)
+/* One heading for all gaps of a rule, or of a version when the order is by model. */
+static bool same_group(const struct gap *a, const struct gap *b, bool by_model_name)
 {
-	static const char *const columns[] = {"SEVERITY", "STATE", "RULE", "VERSION", "STAGE", "WHAT", "CLAUSES"};
+	if (by_model_name)
+		return strcmp(a->model, b->model) == 0 && strcmp(a->version, b->version) == 0;
+	return strcmp(a->finding->rule, b->finding->rule) == 0;
+}
+
+static void print_heading(const struct gap *g, size_t count, bool by_model_name, struct vw_arena *arena, bool colours)
+{
+	const vw_finding *f = g->finding;
+	const char *severity = vw_enum_name(&verifywise__v1__severity__descriptor, (int)f->severity);
+	struct vw_buffer out;
+	vw_buffer_init(&out, 0);
+	if (by_model_name) {
+		tone_append(&out, TONE_STRONG, colours,
+			    vw_arena_printf(arena, "%s version %s", g->model, g->version));
+		tone_append(&out, tone_of_stage(g->stage), colours,
+			    vw_arena_printf(arena, "  %s", g->stage ? g->stage : ""));
+	} else {
+		tone_append(&out, tone_of_severity(severity), colours, vw_arena_printf(arena, "%-8s ", severity));
+		tone_append(&out, TONE_STRONG, colours, f->rule);
+		tone_append(&out, TONE_PLAIN, colours, vw_arena_printf(arena, ": %s (%zu)", f->title, count));
+		vw_buffer_putc(&out, '\n');
+		tone_append(&out, TONE_QUIET, colours, vw_arena_printf(arena, "         %s", clauses_text(f, arena)));
+	}
+	printf("%s\n", vw_buffer_text(&out));
+	vw_buffer_reset(&out);
+}
+
+static int print_group(const struct gap *items, size_t count, bool by_model_name, struct vw_arena *arena,
+		       bool colours, struct vw_error *err)
+{
 	struct table table;
-	size_t counts[6] = {0}, unknown = 0;
-	table_init(&table, arena, columns, 7, 1 << 3 | 1 << 5 | 1 << 6);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct gap *g = &list->items[i];
-		const vw_finding *f = g->finding;
+	table_init(&table, arena, NULL, by_model_name ? 4 : 5, by_model_name ? 1 << 3 : 1 << 1 | 1 << 4);
+	for (size_t i = 0; i < count; i++) {
+		const vw_finding *f = items[i].finding;
 		const char *severity = vw_enum_name(&verifywise__v1__severity__descriptor, (int)f->severity);
 		const char *state = vw_enum_name(&verifywise__v1__finding_state__descriptor, (int)f->state);
-		const char *cells[] = {severity,
-				       state,
-				       f->rule,
-				       vw_arena_printf(arena, "%s %s", g->model, g->version),
-				       g->stage,
-				       f->message,
-				       clauses_text(f, arena)};
-		enum tone tones[] = {tone_of_severity(severity),
-				     tone_of_status(state),
-				     TONE_STRONG,
-				     TONE_PLAIN,
-				     tone_of_stage(g->stage),
-				     TONE_PLAIN,
-				     TONE_QUIET};
-		if (!table_add(&table, cells, tones))
+		const char *rule_cells[] = {"", vw_arena_printf(arena, "%s %s", items[i].model, items[i].version),
+					    items[i].stage, state, f->message};
+		const char *model_cells[] = {severity, f->rule, state, f->message};
+		const enum tone rule_tones[] = {TONE_PLAIN, TONE_PLAIN, tone_of_stage(items[i].stage),
+						tone_of_status(state), TONE_PLAIN};
+		const enum tone model_tones[] = {tone_of_severity(severity), TONE_STRONG, tone_of_status(state),
+						 TONE_PLAIN};
+		if (!table_add(&table, by_model_name ? model_cells : rule_cells,
+			       by_model_name ? model_tones : rule_tones))
 			return vw_error_set(err, VW_ENOMEM, "no memory for the table");
-		if (f->state == VW_FINDING_GAP)
-			counts[f->severity % 6]++;
-		else
-			unknown++;
 	}
-	if (list->count)
-		table_print(&table, colours);
-	printf("%s%zu of %zu versions have gaps: %zu critical, %zu high, %zu medium, %zu low, %zu info",
-	       list->count ? "\n" : "", list->with_gaps, list->versions, counts[VW_SEVERITY_CRITICAL],
-	       counts[VW_SEVERITY_HIGH], counts[VW_SEVERITY_MEDIUM], counts[VW_SEVERITY_LOW],
-	       counts[VW_SEVERITY_INFO]);
-	if (unknown)
-		printf("; %zu could not be judged", unknown);
+	print_heading(items, count, by_model_name, arena, colours);
+	table_print(&table, colours);
 	putchar('\n');
+	return 0;
+}
+
+static void print_totals(const struct gap_list *list)
+{
+	size_t counts[VW_SEVERITY_CRITICAL + 1] = {0}, unknown = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		const vw_finding *f = list->items[i].finding;
+		if (f->state == VW_FINDING_UNKNOWN)
+			unknown++;
+		else if (f->severity <= VW_SEVERITY_CRITICAL)
+			counts[f->severity]++;
+	}
+	printf("%zu of %zu versions have gaps: %zu critical, %zu high, %zu medium, %zu low, %zu info",
+	       list->with_gaps, list->versions, counts[VW_SEVERITY_CRITICAL], counts[VW_SEVERITY_HIGH],
+	       counts[VW_SEVERITY_MEDIUM], counts[VW_SEVERITY_LOW], counts[VW_SEVERITY_INFO]);
+	if (unknown)
+		printf("; %zu findings could not be judged", unknown);
+	putchar('\n');
+}
+
+static int print_table(const struct gap_list *list, bool by_model_name, struct vw_arena *arena, bool colours,
+		       struct vw_error *err)
+{
+	for (size_t at = 0, n; at < list->count; at += n) {
+		for (n = 1;
+		     at + n < list->count && same_group(&list->items[at], &list->items[at + n], by_model_name);)
+			n++;
+		int code = print_group(list->items + at, n, by_model_name, arena, colours, err);
+		if (code < 0)
+			return code;
+	}
+	print_totals(list);
 	return 0;
 }
 
@@ -225,7 +270,8 @@ static int print(const struct invocation *in, const struct session *session, con
 		return 0;
 	}
 	if (strcmp(format, "table") == 0)
-		return print_table(&c->list, c->arena, terminal_colours(option_value(in, "color")), err);
+		return print_table(&c->list, strcmp(option_value(in, "by"), "model") == 0, c->arena,
+				   terminal_colours(option_value(in, "color")), err);
 	int code = policy_open(session->config, &policy, err);
 	if (code < 0)
 		return code;

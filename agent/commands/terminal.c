@@ -80,7 +80,7 @@ static const char *safe_cell(struct vw_arena *arena, const char *text)
 {
 	struct vw_buffer safe;
 	vw_buffer_init(&safe, 0);
-	vw_text_append_safe(&safe, text && text[0] ? text : "-");
+	vw_text_append_safe(&safe, text ? text : "-");
 	const char *copy = vw_arena_strdup(arena, vw_buffer_text(&safe));
 	vw_buffer_reset(&safe);
 	return copy;
@@ -112,7 +112,7 @@ bool table_add(struct table *table, const char *const *cells, const enum tone *t
 static void natural_widths(const struct table *table, size_t *widths)
 {
 	for (size_t c = 0; c < table->columns; c++) {
-		widths[c] = vw_text_columns(table->headings[c]);
+		widths[c] = table->headings ? vw_text_columns(table->headings[c]) : 0;
 		for (size_t r = 0; r < table->count; r++) {
 			size_t width = vw_text_columns(table->rows[r].cells[c]);
 			widths[c] = width > widths[c] ? width : widths[c];
@@ -158,7 +158,7 @@ void table_print(const struct table *table, bool colours)
 	if (room > 0)
 		fit(table, widths, room);
 	vw_buffer_init(&out, 0);
-	for (size_t c = 0; c < table->columns; c++)
+	for (size_t c = 0; table->headings && c < table->columns; c++)
 		print_cell(&out, table->headings[c], widths[c], TONE_STRONG, colours, c + 1 == table->columns);
 	for (size_t r = 0; r < table->count; r++)
 		for (size_t c = 0; c < table->columns; c++)

@@ -23,7 +23,7 @@ enum tone tone_of_severity(const char *severity);
 #define TABLE_COLUMNS 8
 struct table {
 	struct vw_arena *arena;
-	const char *const *headings; /* `columns` of them */
+	const char *const *headings; /* `columns` of them; NULL: none */
 	size_t columns;
 	size_t flexible; /* bits of columns that may be cut to fit, the widest first */
 	struct row {
