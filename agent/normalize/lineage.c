@@ -140,9 +140,6 @@ void vw_fill_lineage(struct vw_draft *draft)
 			lineage->parent_run_id = vw_draft_text(draft, "lineage.parent_run_id", parent->entry->value);
 		fill_datasets(draft, lineage);
 	}
-	if (!lineage->experiment_id && draft->experiment)
-		lineage->experiment_id =
-		    vw_draft_text(draft, "lineage.experiment_id", draft->experiment->experiment_id);
 	if (draft->experiment)
 		lineage->experiment_name = vw_draft_text(draft, "lineage.experiment_name", draft->experiment->name);
 	fill_code(draft, lineage);

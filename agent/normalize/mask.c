@@ -201,17 +201,26 @@ static void mask_text(struct work *work, enum privacy privacy, char **text)
 	take(work, text, 1);
 }
 
+/* Secrets anywhere, then what only a URI has. What one of them leaves may be something to the other: so until nothing
+ * changes. */
 static void mask_uri(struct work *work, char **uri)
 {
 	if (!*uri)
 		return;
-	char *redacted = vw_uri_redact(work->arena, *uri);
-	if (!redacted) {
-		work->code = VW_ENOMEM;
-		return;
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		const char *before = *uri;
+		mask_text(work, PRIVACY_SPARED, uri);
+		char *redacted = vw_uri_redact(work->arena, *uri);
+		if (!redacted) {
+			work->code = VW_ENOMEM;
+			return;
+		}
+		*uri = redacted;
+		if (strcmp(before, redacted) == 0)
+			return;
 	}
-	*uri = redacted;
-	mask_text(work, PRIVACY_SPARED, uri);
+	vw_mask_append(&work->out, "uri");
+	take(work, uri, 1);
 }
 
 /* ---- Lists ---- */
