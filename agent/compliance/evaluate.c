@@ -30,6 +30,10 @@ static void set_rule(const struct vw_rule *rule, vw_finding *finding)
 	finding->rule = (char *)rule->info.id;
 	finding->title = (char *)rule->info.title;
 	VW_SET(finding, severity, rule->info.severity);
+}
+
+static void set_clauses(const struct vw_rule *rule, vw_finding *finding)
+{
 	finding->clauses = (vw_clauses **)rule->info.clauses;
 	finding->n_clauses = rule->info.clause_count;
 }
@@ -46,12 +50,14 @@ static vw_finding *judge(struct vw_evaluation *e, const struct vw_rule *rule)
 	enum vw_truth met = vw_condition_truth(&e->view, rule->require);
 	set_rule(rule, finding);
 	VW_SET(finding, state, state_of(applies, met));
+	if (finding->state == VW_FINDING_NOT_APPLICABLE)
+		return finding; /* half of a registry's findings are these: they say no more than their name */
+	set_clauses(rule, finding);
 	if (finding->state == VW_FINDING_GAP)
 		waiver = vw_waiver_find(e, rule, &ended);
 	if (waiver)
 		set_waived_by(e, waiver->text, finding);
-	if (finding->state != VW_FINDING_NOT_APPLICABLE)
-		vw_leaves_add(e, rule->require, &leaves);
+	vw_leaves_add(e, rule->require, &leaves);
 	vw_leaves_add(e, rule->when, &leaves);
 	vw_finding_explain(e, rule, &leaves, waiver ? waiver : ended, finding);
 	vw_finding_set_evidence(e, &leaves, finding);

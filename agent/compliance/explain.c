@@ -184,10 +184,6 @@ void vw_finding_explain(struct vw_evaluation *e, const struct vw_rule *rule, con
 {
 	vw_buffer_clear(&e->text);
 	switch (finding->state) {
-	case VW_FINDING_NOT_APPLICABLE:
-		put_subject(e, "This rule does not apply to version");
-		vw_buffer_puts(&e->text, ".");
-		break;
 	case VW_FINDING_UNKNOWN:
 		put_unknown(e, leaves);
 		break;

@@ -44,6 +44,7 @@ struct sync {
 	/* audit entries that belong in front of the first change of this cycle */
 	bool opened;           /* sync_started is written */
 	bool preamble_written; /* what changed around us since the last cycle */
+	bool all_judged;       /* every stored record, as of started_at */
 
 	/* the first failure that ends the cycle; later callbacks only clean up */
 	int failure;
@@ -102,6 +103,9 @@ int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct
 			 struct vw_error *err);
 int sync_record_judge(struct sync *sync, struct vw_arena *arena, const vw_record *record, vw_compliance **out,
 		      uint8_t out_sha256[32], struct vw_error *err);
+
+/* False for stored bytes of another length too: the database is outside. */
+bool sync_same_sha256(const ProtobufCBinaryData *a, const uint8_t b[32]);
 
 /* judge.c: all that is stored, by the policy in force; counts what differs. */
 int sync_judge_stored(struct sync *sync, struct vw_error *err);

@@ -4,8 +4,6 @@
 #include "base/digest.h"
 #include "proto/message.h"
 
-#include <string.h>
-
 #define JUDGED_PER_COMMIT 200
 
 struct again {
@@ -34,7 +32,7 @@ static int judge_again(const vw_version_index *index, struct vw_arena *scratch, 
 		code = sync_record_judge(again->sync, again->arena, record, &compliance, judged, err);
 	if (code < 0)
 		return code;
-	if (memcmp(index->compliance_sha256.data, judged, VW_SHA256_SIZE) == 0)
+	if (sync_same_sha256(&index->compliance_sha256, judged))
 		return 0;
 	vw_entry *entry = sync_entry(again->sync, again->arena);
 	vw_version_recorded *v = vw_message_new(again->arena, &verifywise__v1__version_recorded__descriptor);
@@ -84,5 +82,6 @@ int sync_judge_stored(struct sync *sync, struct vw_error *err)
 	while (code == 1)
 		code = judge_some(&again, err);
 	vw_arena_close(again.arena);
+	sync->all_judged = code == 0;
 	return code;
 }

@@ -134,7 +134,7 @@ int sync_record_judge(struct sync *sync, struct vw_arena *arena, const vw_record
 	return vw_message_sha256(&(*out)->base, out_sha256);
 }
 
-static bool same_bytes(const ProtobufCBinaryData *a, const uint8_t b[32])
+bool sync_same_sha256(const ProtobufCBinaryData *a, const uint8_t b[32])
 {
 	return a->len == 32 && memcmp(a->data, b, 32) == 0;
 }
@@ -188,8 +188,8 @@ static int compare_version(struct sync *sync, struct vw_txn *txn, struct vw_aren
 	bool partial = record->completeness && record->completeness->state &&
 		       strcmp(record->completeness->state, "partial") == 0;
 	counts->incomplete += partial;
-	bool same = before.index && !new_life && same_bytes(&before.index->record_sha256, sha256);
-	if (same && same_bytes(&before.index->compliance_sha256, judged)) {
+	bool same = before.index && !new_life && sync_same_sha256(&before.index->record_sha256, sha256);
+	if (same && sync_same_sha256(&before.index->compliance_sha256, judged)) {
 		counts->unchanged++;
 		return 0;
 	}

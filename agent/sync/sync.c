@@ -80,7 +80,7 @@ static int append_preamble(struct sync *sync, struct vw_txn *txn, struct vw_aren
 	size_t count = 0;
 	char *texts[4] = {0};
 	const uint8_t *policy = vw_policy_sha256(sync->cx->policy);
-	if (state->has_policy_sha256 && memcmp(state->policy_sha256.data, policy, VW_SHA256_SIZE) != 0) {
+	if (state->policy_sha256.len == VW_SHA256_SIZE && !sync_same_sha256(&state->policy_sha256, policy)) {
 		texts[0] = vw_arena_strdup(arena, vw_hex_encode(state->policy_sha256.data, VW_SHA256_SIZE, from));
 		texts[1] = vw_arena_strdup(arena, vw_hex_encode(policy, VW_SHA256_SIZE, to));
 		list[count].kind = VW_AUDIT_POLICY_CHANGED;
@@ -88,8 +88,8 @@ static int append_preamble(struct sync *sync, struct vw_txn *txn, struct vw_aren
 		list[count].from = texts[0];
 		list[count++].to = texts[1];
 	}
-	if (sync->cx->config_sha256 && state->has_config_sha256 &&
-	    memcmp(state->config_sha256.data, sync->cx->config_sha256, VW_SHA256_SIZE) != 0) {
+	if (sync->cx->config_sha256 && state->config_sha256.len == VW_SHA256_SIZE &&
+	    !sync_same_sha256(&state->config_sha256, sync->cx->config_sha256)) {
 		texts[2] = vw_arena_strdup(arena, vw_hex_encode(state->config_sha256.data, VW_SHA256_SIZE, from));
 		texts[3] = vw_arena_strdup(arena, vw_hex_encode(sync->cx->config_sha256, VW_SHA256_SIZE, to));
 		list[count].kind = VW_AUDIT_CONFIG_CHANGED;
@@ -193,6 +193,8 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 	VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
 	if (sync->cx->config_sha256)
 		VW_SET_BYTES(state, config_sha256, sync->cx->config_sha256, VW_SHA256_SIZE);
+	if (sync->all_judged)
+		VW_SET(state, last_judged_at, sync->started_at);
 	if (result->outcome != VW_SYNC_OK || sync->options->model)
 		return;
 	if (sync->newest_updated > state->last_version_updated_at)
@@ -200,6 +202,7 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 	if (sync->options->depth == VW_DEPTH_FULL) {
 		VW_SET(state, last_full_started_at, sync->started_at);
 		VW_SET(state, last_full_finished_at, now);
+		VW_SET(state, last_judged_at, sync->started_at);
 	}
 }
 
@@ -392,10 +395,16 @@ static void conclude(struct sync *sync, int code, const struct vw_error *err)
 	result->reason = sync->failed;
 }
 
-static bool policy_is_new(const struct sync *sync)
+/* Another policy, or a waiver that ended: then findings change although no record does. */
+static bool judgement_is_old(const struct sync *sync)
 {
-	return sync->state->has_policy_sha256 &&
-	       memcmp(sync->state->policy_sha256.data, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE) != 0;
+	const vw_sync_state *state = sync->state;
+	const struct vw_policy *policy = sync->cx->policy;
+	if (!state->has_policy_sha256)
+		return false;
+	if (!sync_same_sha256(&state->policy_sha256, vw_policy_sha256(policy)))
+		return true;
+	return vw_policy_waiver_ended(policy, state->last_judged_at, sync->started_at);
 }
 
 int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_options *options,
@@ -416,7 +425,7 @@ int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_opti
 	if (!sync.state->has_last_full_finished_at)
 		used.depth = VW_DEPTH_FULL;
 	vw_mlflow_begin_cycle(context->client);
-	if (policy_is_new(&sync))
+	if (judgement_is_old(&sync))
 		code = sync_judge_stored(&sync, &why);
 	if (code == 0)
 		code = walk(&sync, &why);
@@ -443,6 +452,7 @@ int vw_sync_reevaluate(const struct vw_sync_context *context, struct vw_sync_res
 	if (code == 0) {
 		state = *sync.state;
 		VW_SET_BYTES(&state, policy_sha256, vw_policy_sha256(context->policy), VW_SHA256_SIZE);
+		VW_SET(&state, last_judged_at, sync.started_at);
 		struct commit c = {&sync, sync.arena, &none, NULL, &state};
 		code = commit(&c, err);
 	}
