@@ -144,7 +144,8 @@ static bool set_url(CURL *easy, const struct vw_endpoint *endpoint, const struct
 	bool good = vw_buffer_error(&url) == 0;
 	SET(CURLOPT_URL, vw_buffer_text(&url));
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_PATH_AS_IS, 1L);
+	/* curl signs only a path that it has normalised */
+	SET(CURLOPT_PATH_AS_IS, vw_credentials_kind(endpoint->credentials) == VW_CREDENTIAL_SIGV4 ? 0L : 1L);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	vw_buffer_reset(&url);
 	return good;

@@ -71,6 +71,7 @@ static int fault_code(CURLcode result)
 	case CURLE_OPERATION_TIMEDOUT:
 		return VW_ETIMEOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
+		return VW_EAUTH; /* the server could not show that it is the one */
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ENGINE_NOTFOUND:
@@ -91,6 +92,7 @@ static void judge_fault(struct vw_attempt *attempt, CURLcode result, const char 
 	int full = vw_buffer_error(&attempt->body);
 	struct vw_buffer safe;
 
+	attempt->detail[strcspn(attempt->detail, "\r\n")] = '\0'; /* what mbedTLS says ends its line */
 	if (full == VW_ELIMIT) {
 		out->code =
 		    vw_error_set(&out->error, VW_ELIMIT, "%s: the answer is larger than %zu bytes (VW_MAX_RESPONSE)",
