@@ -48,6 +48,8 @@ static int open_client(const struct session *session, struct source *s, struct v
 	vw_credentials_label(s->credentials, identity->fingerprint_key.data, s->label);
 	s->settings = config->mlflow;
 	s->settings.user_agent = "vw-agent/" VW_AGENT_VERSION;
+	if (config->mlflow.retries == 0)
+		s->settings.retries = -1; /* the client's word for none; 0 is its default */
 	return vw_mlflow_open(&s->settings, s->credentials, &cancelled, &s->client, err);
 }
 
