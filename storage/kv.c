@@ -280,3 +280,8 @@ int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err)
 	vw_txn_end(view);
 	return rc == 0 ? 0 : vw_kv_error(kv, rc, "counting", err);
 }
+
+const char *vw_kv_version(void)
+{
+	return mdb_version(NULL, NULL, NULL);
+}

@@ -22,8 +22,8 @@
 
 #define VW_STORE_SCHEMA 1 /* raised by each migration; a newer one on disk is refused */
 
-#define VW_STORE_WORKSPACE_MAX                                                                                       \
-	238 /* bytes of a workspace's name: what a key has room for. MLflow allows 63 characters */
+/* Bytes of a workspace's name: what a key has room for. MLflow allows 63 characters. */
+#define VW_STORE_WORKSPACE_MAX 238
 
 struct vw_store;
 
@@ -97,10 +97,9 @@ int vw_store_put_sync_state(struct vw_txn *txn, struct vw_arena *arena, const vw
 /* ---- Checking ---- */
 
 struct vw_ledger_check {
-	uint64_t entries; /* checked */
-	uint64_t
-	    first_bad;    /* sequence; 0: none. An index that leads nowhere counts as the one behind the last entry */
-	char reason[256]; /* what is wrong with it */
+	uint64_t entries;   /* checked */
+	uint64_t first_bad; /* sequence; 0: none. An index that leads nowhere counts as the entry behind the last */
+	char reason[256];   /* what is wrong with it */
 	struct vw_ledger_head head;
 };
 /* Reads every entry from the first and computes the chain anew; also that the sequence has no hole, that every payload is an Entry whose record has
