@@ -1,12 +1,11 @@
 """Servers are started once for a test run, in the background, and only those that the collected tests ask for."""
 
 import json
-import os
-import pathlib
 
 import pytest
 from agent import BINARY, Agent
-from servers import ROOT, Server
+from proxies import Proxy
+from servers import Server
 
 SERVERS = {
     "newest": dict(version="main", scenario="full"),
@@ -35,8 +34,8 @@ class Farm:
 
     def _wait(self, server):
         server.ready()
-        server.up = True
         server.recorder = Proxy(server.url).__enter__()
+        server.up = True
         return server
 
     def recorders(self):

@@ -295,7 +295,9 @@ class Expectation:
 
     def metrics(self):
         found = {}
-        logged = self.oracle.dump["logged_models"].get(self.logged_model_id() or "", {})
+        # a version that was registered from its run's artifacts has the run's metrics only
+        named = (self.version["source"] or "").removeprefix("models:/")
+        logged = self.oracle.dump["logged_models"].get(named, {})
         for metric in logged.get("metrics", []) + (self.run["metrics"] if self.run else []):
             value = metric["value"]
             if math.isnan(value):

@@ -16,6 +16,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -49,13 +50,14 @@ def clean_environment(**extra):
     dropped = ("MLFLOW_", "AWS_", "VW_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
     env = {k: v for k, v in os.environ.items() if not k.upper().startswith(dropped)}
     env.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", PYTHONWARNINGS="ignore",
-               GIT_PYTHON_REFRESH="quiet", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
+               GIT_PYTHON_REFRESH="quiet", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+               MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     env.update(extra)
     return env
 
 
 def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no server outlives a killed test run
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no agent outlives a killed test run
 
 
 def fetch(url, timeout=5, headers=None):
@@ -65,24 +67,70 @@ def fetch(url, timeout=5, headers=None):
         return answer.read()
 
 
-def stop_process(process, seconds=10):
-    if process is None or process.poll() is not None:
+class Guard:
+    """Kills the servers' process groups and removes their folders when this process is gone, however it ended."""
+
+    CODE = """
+import os, shutil, sys
+groups, folders = set(), set()
+for line in sys.stdin:
+    kind, value = line.rstrip("\\n").split(" ", 1)
+    if kind == "group": groups.add(int(value))
+    elif kind == "done": groups.discard(int(value))
+    else: folders.add(value)
+for group in groups:
+    try: os.killpg(group, 9)
+    except OSError: pass
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+    def __init__(self):
+        self.process = None
+
+    def tell(self, kind, value):
+        if self.process is None:
+            self.process = subprocess.Popen([sys.executable, "-c", self.CODE], stdin=subprocess.PIPE,
+                                            text=True, start_new_session=True)
+        self.process.stdin.write(f"{kind} {value}\n")
+        self.process.stdin.flush()
+
+
+GUARD = Guard()
+
+
+def temporary_folder(name):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"vw-{name}-"))
+    GUARD.tell("folder", folder)
+    return folder
+
+
+def start_process(command, log, **more):
+    """In a group of its own, which ends with this process at the latest."""
+    with open(log, "ab") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, **more)
+    GUARD.tell("group", process.pid)
+    return process
+
+
+def stop_process(process, number=signal.SIGTERM, seconds=10):
+    if process is None:
         return
+    if process.poll() is None:
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(seconds)
+    GUARD.tell("done", process.pid)
 
 
 class Postgres:
     """A private cluster of PostgreSQL, run by an unprivileged user in a temporary folder."""
 
     def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vw-pg-"))
+        self.dir = temporary_folder("pg")
         self.port = free_port()
         self.process = None
         self.user = None
@@ -103,11 +151,10 @@ class Postgres:
         subprocess.run([self.binary("initdb"), "-D", data, "-U", "mlflow", "--auth=trust", "-E", "UTF8",
                         "--no-sync", "--locale=C.UTF-8"], check=True, capture_output=True, timeout=60,
                        cwd=self.dir, **extra)
-        log = open(self.dir / "log", "wb")
-        self.process = subprocess.Popen(
+        self.process = start_process(
             [self.binary("postgres"), "-D", data, "-p", str(self.port), "-k", str(self.dir), "-h", "127.0.0.1",
              "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"],
-            stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent, cwd=self.dir, **extra)
+            self.dir / "log", cwd=self.dir, **extra)
         end = time.monotonic() + 30
         while True:
             try:
@@ -138,11 +185,7 @@ class Postgres:
                        input=dump, check=True, capture_output=True, timeout=120)
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)  # fast shutdown
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
-            stop_process(self.process)
+        stop_process(self.process, signal.SIGINT)  # fast shutdown
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -152,7 +195,7 @@ class Server:
     def __init__(self, name, version="main", scenario="", postgres=False, prefix="", auth=False, options=()):
         self.name, self.version, self.scenario, self.prefix, self.auth = name, version, scenario, prefix, auth
         self.options = list(options)
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"vw-{name}-"))
+        self.dir = temporary_folder(name)
         self.port = free_port()
         self.root = f"http://127.0.0.1:{self.port}"
         self.url = self.root + prefix
@@ -181,9 +224,7 @@ class Server:
             return db.execute(statement, values).fetchall()
 
     def _template(self):
-        digest = hashlib.sha256()
-        for part in ("seed.py", "servers.py"):
-            digest.update((HERE / part).read_bytes())
+        digest = hashlib.sha256((HERE / "seed.py").read_bytes())
         digest.update(repr((self.version, self.scenario, bool(self.postgres), self.prefix, self.auth,
                             self.options)).encode())
         version = next(venv(self.version).glob("lib/python3*/site-packages/mlflow-*.dist-info")).name
@@ -244,9 +285,7 @@ class Server:
             env.update(MLFLOW_AUTH_CONFIG_PATH=str(self.dir / "auth.ini"),
                        MLFLOW_FLASK_SERVER_SECRET_KEY="flask-key-of-the-test-server")
             command += ["--app-name", "basic-auth"]
-        with open(self.dir / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=env,
-                                            cwd=self.dir, preexec_fn=die_with_parent)
+        self.process = start_process(command, self.dir / "log", env=env, cwd=self.dir)
 
     def ready(self):
         end = time.monotonic() + START_SECONDS
