@@ -244,7 +244,11 @@ static void mask_entry(struct work *work, enum privacy privacy, vw_key_value *en
 		take(work, &entry->value, 1);
 		return;
 	}
-	mask_text(work, entry->key && is_spared(work->masker, entry->key) ? PRIVACY_SPARED : privacy, &entry->value);
+	/* most values have nothing that could be a person's */
+	bool personal = work->masker->pattern_count > 0 || strchr(entry->value, '@');
+	if (!personal || (entry->key && is_spared(work->masker, entry->key)))
+		privacy = PRIVACY_SPARED;
+	mask_text(work, privacy, &entry->value);
 }
 
 static void mask_entries(struct work *work, enum privacy privacy, vw_key_value **list, size_t *count)

@@ -83,6 +83,8 @@ static const char *const text_tokens[] = {
 /* Behind "token", all that may follow when it is a credential. */
 static const char *const token_ends[] = {"value", "string", "key", "secret"};
 
+#define ENDING_MIN 6 /* the shortest of `endings` */
+
 #define HAS(list, word) has((list), sizeof(list) / sizeof((list)[0]), (word))
 
 static bool has(const char *const *list, size_t count, const char *word)
@@ -153,6 +155,8 @@ static const char *kind_at(const struct words *words, size_t i, size_t *out_end)
 	if (words->count == 1 && strcmp(word, "pwd") == 0)
 		return NULL;
 	for (size_t s = 0; s < sizeof(secrets) / sizeof(secrets[0]); s++) {
+		if (secrets[s].first[0] != word[0])
+			continue;
 		const char *second = secrets[s].second;
 		if (strcmp(secrets[s].first, word) == 0 && (!second || strcmp(second, next) == 0)) {
 			*out_end = i + (second ? 2 : 1);
@@ -160,8 +164,9 @@ static const char *kind_at(const struct words *words, size_t i, size_t *out_end)
 		}
 	}
 	*out_end = i + 1;
-	for (size_t e = 0; e < sizeof(endings) / sizeof(endings[0]); e++) {
-		size_t len = strlen(word), end = strlen(endings[e].end);
+	size_t len = strlen(word);
+	for (size_t e = 0; len > ENDING_MIN && e < sizeof(endings) / sizeof(endings[0]); e++) {
+		size_t end = strlen(endings[e].end);
 		if (len >= end && strcmp(word + len - end, endings[e].end) == 0)
 			return endings[e].kind;
 	}

@@ -297,7 +297,8 @@ static bool find_assignment(const struct scan *s, size_t at, struct hit *out)
 /* `at` stands on "--". */
 static bool find_argument(const struct scan *s, size_t at, struct hit *out)
 {
-	if (strncmp(s->text + at, "--", 2) != 0)
+	bool begins = at == s->floor || s->text[at - 1] != '-';
+	if (!begins || strncmp(s->text + at, "--", 2) != 0)
 		return false;
 	size_t len = strspn(s->text + at + 2, ALNUM "_-");
 	size_t space = at + 2 + len;
@@ -309,24 +310,37 @@ static bool find_argument(const struct scan *s, size_t at, struct hit *out)
 
 /* ---- The walk ---- */
 
+static bool word_begins(const struct scan *s, size_t at)
+{
+	return at == s->floor || !is_one_of(s->text[at - 1], ALNUM "_");
+}
+
+/* What can begin at this character; most can begin nothing, which is why masking costs little. */
 static bool find(const struct scan *s, size_t at, struct hit *out)
 {
-	char c = s->text[at];
-	bool word_begins = at == s->floor || !is_one_of(s->text[at - 1], ALNUM "_");
-	if (c == ':' && find_user_info(s, at, out))
-		return true;
-	if (c == '=' || c == ':')
+	switch (s->text[at]) {
+	case ':':
+		return find_user_info(s, at, out) || find_assignment(s, at, out);
+	case '=':
 		return find_assignment(s, at, out);
-	if (c == '-')
-		return find_pem(s, at, out) ||
-		       ((at == s->floor || s->text[at - 1] != '-') && find_argument(s, at, out));
-	if (!word_begins)
+	case '-':
+		return find_pem(s, at, out) || find_argument(s, at, out);
+	case 'e':
+		return word_begins(s, at) && find_jwt(s, at, out);
+	case 'B':
+	case 'b':
+		return word_begins(s, at) && find_bearer(s, at, out);
+	case 'A':
+	case 'G':
+	case 'd':
+	case 'g':
+	case 'h':
+	case 's':
+	case 'x':
+		return word_begins(s, at) && find_shape(s, at, out);
+	default:
 		return false;
-	if (c == 'e')
-		return find_jwt(s, at, out);
-	if (c == 'B' || c == 'b')
-		return find_bearer(s, at, out);
-	return find_shape(s, at, out);
+	}
 }
 
 size_t vw_mask_secrets(const char *text, struct vw_buffer *out)

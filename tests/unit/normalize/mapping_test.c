@@ -1,7 +1,18 @@
 /* The spellings as data, and what an operator may add to them. */
 #include "support.h"
 
+#include "base/file.h"
+
 #include <string.h>
+
+/* In backquotes. */
+static void assert_documented(const char *text, const char *word)
+{
+	char quoted[128];
+	snprintf(quoted, sizeof(quoted), "`%s`", word);
+	if (!strstr(text, quoted))
+		fail_msg("docs/record.md does not have %s", quoted);
+}
 
 static int setup(void **state)
 {
@@ -143,6 +154,48 @@ static void evaluation_prefixes(void **state)
 	assert_int_equal(normalize_or_fail(*state, &in, mapping)->training->n_evaluation_tags, 1);
 }
 
+/* docs/record.md tells users every field and every spelling. */
+static void the_documentation_has_them_all(void **state)
+{
+	static const char *const others[] = {
+	    VW_REASON_RUN_FORBIDDEN,
+	    VW_REASON_RUN_NOT_FOUND,
+	    VW_REASON_RUN_DELETED,
+	    VW_REASON_RUN_FETCH_FAILED,
+	    VW_REASON_EXPERIMENT_FORBIDDEN,
+	    VW_REASON_VERSION_FETCH_FAILED,
+	    VW_REASON_LOGGED_MODEL_FETCH_FAILED,
+	    VW_REASON_RESPONSE_INVALID,
+	    VW_REASON_VALUE_TOO_LARGE,
+	    "stage_sources_disagree",
+	    "deployment_status_disagrees",
+	    "value_unrecognised",
+	    "duplicate_key",
+	    "metric_not_finite",
+	    "value_masked",
+	    "invalid_utf8",
+	    "control_characters",
+	    "time_invalid",
+	    "section_left_out",
+	    "warnings_left_out",
+	};
+	struct vw_mapping *mapping = vw_mapping_open(*state);
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_buffer text;
+	const char *field;
+	const char *const *spellings;
+	vw_buffer_init(&text, 0);
+	assert_int_equal(vw_file_read(VW_TEST_DATA "/../../../../docs/record.md", 1024 * 1024, &text, &err), 0);
+	for (size_t i = 0; vw_mapping_field(mapping, i, &field, &spellings); i++) {
+		assert_documented(vw_buffer_text(&text), strchr(field, '.') + 1);
+		for (; *spellings; spellings++)
+			assert_documented(vw_buffer_text(&text), *spellings);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_documented(vw_buffer_text(&text), others[i]);
+	vw_buffer_reset(&text);
+}
+
 static void no_memory(void **state)
 {
 	(void)state;
@@ -169,6 +222,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(faults_of_tags, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stages, setup, teardown),
 	    cmocka_unit_test_setup_teardown(evaluation_prefixes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_documentation_has_them_all, setup, teardown),
 	    cmocka_unit_test(no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
