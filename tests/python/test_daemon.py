@@ -19,7 +19,7 @@ from servers import free_port
 SECRET = "daemon-Ww58-secret-of-the-uri"
 OFTEN = "schedule: {quick: 5s, full: 1h}\n"
 # a sanitizer's own work at exit is not the agent's
-WITHIN = 4.0 if {"coverage", "asan", "tsan"} & set(BINARY.parts) else 1.0
+WITHIN = 4.0 if any(word in str(BINARY) for word in ("coverage", "asan", "tsan")) else 1.0
 
 
 def post(server, path, body, method="POST"):
