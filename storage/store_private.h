@@ -39,6 +39,7 @@ struct vw_version_change {
 	struct vw_key key;
 	vw_version_index index;
 	uint8_t compliance_sha256[32];
+	uint32_t gaps[VW_SEVERITIES];
 };
 int vw_version_recorded_change(const vw_entry *entry, const vw_record *record, struct vw_version_change *out,
 			       struct vw_error *err);

@@ -48,6 +48,13 @@ static bool same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
+static bool same_counts(const vw_version_index *a, const vw_version_index *b)
+{
+	return a->partial == b->partial && a->status == b->status && a->unknown == b->unknown &&
+	       a->n_gaps == b->n_gaps &&
+	       (a->n_gaps == 0 || memcmp(a->gaps, b->gaps, a->n_gaps * sizeof(*a->gaps)) == 0);
+}
+
 /* That the index is the one which this entry makes. */
 static int check_index(struct verify *v, uint64_t sequence, const vw_version_index *index,
 		       const struct vw_version_change *change)
@@ -61,7 +68,7 @@ static int check_index(struct verify *v, uint64_t sequence, const vw_version_ind
 	if (!same_bytes(&index->record_sha256, &made->record_sha256) ||
 	    !same_bytes(&index->compliance_sha256, &made->compliance_sha256) ||
 	    index->recorded_at != made->recorded_at || index->first_seen_at != made->first_seen_at ||
-	    index->created_at != made->created_at || index->life != made->life)
+	    index->created_at != made->created_at || index->life != made->life || !same_counts(index, made))
 		return bad(v, sequence, "the version's index says other than the entry");
 	v->indexed++;
 	v->marked_removed += (uint64_t)index->has_removed_at;

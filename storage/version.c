@@ -3,6 +3,27 @@
 
 #include "proto/message.h"
 
+#include <string.h>
+
+static void count_findings(const vw_compliance *compliance, struct vw_version_change *out)
+{
+	vw_version_index *index = &out->index;
+	index->has_status = compliance->has_status;
+	index->status = compliance->status;
+	memset(out->gaps, 0, sizeof(out->gaps));
+	for (size_t i = 0; i < compliance->n_findings; i++) {
+		const vw_finding *f = compliance->findings[i];
+		if (f->state == VW_FINDING_UNKNOWN)
+			VW_SET(index, unknown, index->unknown + 1);
+		if (f->state != VW_FINDING_GAP || f->severity < VW_SEVERITY_INFO ||
+		    f->severity > VW_SEVERITY_CRITICAL)
+			continue;
+		out->gaps[f->severity - VW_SEVERITY_INFO]++;
+		index->gaps = out->gaps;
+		index->n_gaps = VW_SEVERITIES;
+	}
+}
+
 int vw_version_recorded_change(const vw_entry *entry, const vw_record *record, struct vw_version_change *out,
 			       struct vw_error *err)
 {
@@ -20,7 +41,11 @@ int vw_version_recorded_change(const vw_entry *entry, const vw_record *record, s
 		if (vw_message_sha256(&v->compliance->base, out->compliance_sha256) < 0)
 			return vw_error_set(err, VW_ENOMEM, "no memory to hash the findings");
 		VW_SET_BYTES(index, compliance_sha256, out->compliance_sha256, sizeof(out->compliance_sha256));
+		count_findings(v->compliance, out);
 	}
+	if (record->completeness && record->completeness->state &&
+	    strcmp(record->completeness->state, "partial") == 0)
+		VW_SET(index, partial, true);
 	index->has_first_seen_at = v->has_first_seen_at;
 	index->first_seen_at = v->first_seen_at;
 	index->has_recorded_at = entry->has_recorded_at;

@@ -105,7 +105,7 @@ static void put_seconds(struct vw_buffer *out, int64_t ms)
 static void put_inventory(struct vw_buffer *out, const struct census *census)
 {
 	static const char *const statuses[CENSUS_STATUSES] = {"compliant", "gaps", "unknown"};
-	static const char *const severities[CENSUS_SEVERITIES] = {"info", "low", "medium", "high", "critical"};
+	static const char *const severities[VW_SEVERITIES] = {"info", "low", "medium", "high", "critical"};
 	single(out, "vw_agent_models", "gauge", "Registered models in the inventory.", (uint64_t)census->models);
 	family(out, "vw_agent_versions", "gauge", "Model versions in the inventory, by compliance status.");
 	for (int i = 0; i < CENSUS_STATUSES; i++)
@@ -114,7 +114,7 @@ static void put_inventory(struct vw_buffer *out, const struct census *census)
 	single(out, "vw_agent_versions_incomplete", "gauge", "Model versions of which something could not be read.",
 	       (uint64_t)census->incomplete);
 	family(out, "vw_agent_gaps", "gauge", "Open compliance gaps, by severity.");
-	for (int i = 0; i < CENSUS_SEVERITIES; i++)
+	for (int i = 0; i < VW_SEVERITIES; i++)
 		vw_buffer_printf(out, "vw_agent_gaps{severity=\"%s\"} %" PRId64 "\n", severities[i], census->gaps[i]);
 	single(out, "vw_agent_unknown_findings", "gauge",
 	       "Findings that could not be judged, because what they depend on could not be seen.",

@@ -164,7 +164,7 @@ static void counts_what_is_current(void **state)
 	assert_int_equal(census.versions[CENSUS_UNKNOWN], 1);
 	assert_int_equal(census.incomplete, 1);
 	assert_int_equal(census.unknown, 1);
-	const int64_t gaps[CENSUS_SEVERITIES] = {1, 0, 0, 0, 1};
+	const int64_t gaps[VW_SEVERITIES] = {1, 0, 0, 0, 1};
 	assert_memory_equal(census.gaps, gaps, sizeof(gaps));
 	assert_int_equal(census.sequence, 3);
 }
