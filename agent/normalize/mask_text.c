@@ -157,6 +157,8 @@ static bool find_bearer(const struct scan *s, size_t at, struct hit *out)
 	if (strncasecmp(s->text + at, "bearer ", 7) != 0)
 		return false;
 	size_t begin = at + 7;
+	if (find_jwt(s, begin, out))
+		return true;
 	size_t len = strspn(s->text + begin, ALNUM "-._~+/=");
 	*out = (struct hit){begin, begin + len, "token"};
 	return len >= 20 && has_digit(s->text + begin, len);
