@@ -8,14 +8,14 @@
 
 #include <lmdb.h>
 
-#define VW_TABLES_MAX 16 /* named tables of one store */
+#define VW_TABLES_MAX 16 /* named tables of one store, ours included */
 
 struct vw_kv {
 	MDB_env *env;
 	struct vw_folder folder;
-	const char *const *tables; /* borrowed */
+	const char *tables[VW_TABLES_MAX + 1]; /* the names, borrowed; the last is ours, then NULL */
 	MDB_dbi handles[VW_TABLES_MAX];
-	int table_count;
+	int table_count; /* without ours */
 	enum vw_kv_mode mode;
 	unsigned page_size; /* bytes */
 	int views;          /* open read transactions: the map must not move under them */
@@ -26,7 +26,10 @@ struct vw_txn {
 	struct vw_kv *kv;
 	MDB_txn *txn;
 	bool write;
+	bool changed; /* something was written */
 	bool map_full;
+	uint8_t *map;   /* where the file's first page is in memory; NULL: not known, or not to be let go (write) */
+	unsigned reads; /* values read, for letting go of the map's pages */
 	struct vw_error first; /* the failure that sticks; code 0 while there is none */
 };
 
@@ -37,6 +40,14 @@ int vw_kv_error(const struct vw_kv *kv, int rc, const char *doing, struct vw_err
 int vw_txn_stuck(const struct vw_txn *txn, struct vw_error *err);
 /* The same, set here and now from LMDB's `rc`. */
 int vw_txn_fail(struct vw_txn *txn, int rc, const char *doing, struct vw_error *err);
+
+/* A table of our own, behind the caller's, holds the number of the transaction that wrote last. So a snapshot says itself which
+ * one it is, and a meta page whose number was changed is found out. */
+#define VW_TABLE_COMMIT "commit"
+/* Writes that number; for the end of a transaction that changed something. */
+int vw_txn_sign(struct vw_txn *txn, struct vw_error *err);
+/* VW_ECORRUPT if what a transaction begins with was not written by the one it says. */
+int vw_txn_check(struct vw_txn *txn, struct vw_error *err);
 
 /* True if `stored` is a value with its checksum as it was put under `key`. */
 bool vw_value_sound(struct vw_bytes key, struct vw_bytes stored);

@@ -1,9 +1,12 @@
 #include "kv_private.h"
 
 #include "base/limits.h"
+#include "damage.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 int vw_txn_stuck(const struct vw_txn *txn, struct vw_error *err)
 {
@@ -72,9 +75,28 @@ static int begin(struct vw_kv *kv, bool write, struct vw_txn **out, struct vw_er
 	return 0;
 }
 
+/* LMDB does not say where its map is, but a page says its number (MDB_page.mp_pgno, its first field), and vw_pages_check() saw
+ * that it is right. Only in a view: what a write transaction sees may be copies elsewhere. */
+static void find_map(struct vw_txn *txn)
+{
+	const struct vw_kv *kv = txn->kv;
+	MDB_val key = {3, (char *)"txn"}, value;
+	MDB_envinfo info;
+	uint64_t number;
+	if (kv->page_size == 0 || mdb_get(txn->txn, kv->handles[kv->table_count], &key, &value) != 0)
+		return;
+	uint8_t *page = (uint8_t *)value.mv_data - (uintptr_t)value.mv_data % kv->page_size;
+	memcpy(&number, page, sizeof(number));
+	if (mdb_env_info(kv->env, &info) == 0 && number <= info.me_last_pgno)
+		txn->map = page - number * kv->page_size;
+}
+
 int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err)
 {
-	return begin(kv, false, out, err);
+	int rc = begin(kv, false, out, err);
+	if (rc == 0)
+		find_map(*out);
+	return rc;
 }
 
 void vw_txn_end(struct vw_txn *txn)
@@ -84,6 +106,33 @@ void vw_txn_end(struct vw_txn *txn)
 	mdb_txn_abort(txn->txn);
 	txn->kv->views -= !txn->write;
 	free(txn);
+}
+
+static void number_bytes(uint64_t number, uint8_t out[8])
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)(number >> (56 - 8 * i));
+}
+
+int vw_txn_sign(struct vw_txn *txn, struct vw_error *err)
+{
+	uint8_t number[8];
+	number_bytes(mdb_txn_id(txn->txn), number);
+	return vw_kv_put(txn, txn->kv->table_count, (struct vw_bytes){"txn", 3}, (struct vw_bytes){number, 8}, err);
+}
+
+int vw_txn_check(struct vw_txn *txn, struct vw_error *err)
+{
+	const struct vw_kv *kv = txn->kv;
+	uint64_t last = mdb_txn_id(txn->txn) - txn->write;
+	struct vw_bytes value;
+	uint8_t number[8];
+	number_bytes(last, number);
+	int rc = vw_kv_get(txn, kv->table_count, (struct vw_bytes){"txn", 3}, &value, err);
+	if (rc == VW_ENOTFOUND || (rc == 0 && (value.len != 8 || memcmp(value.data, number, 8) != 0)))
+		return vw_damage_error(err, kv->folder.data_path,
+				       "its newest pages are not those of transaction %" PRIu64, last);
+	return rc;
 }
 
 /* Ends the transaction in any case. */
@@ -111,6 +160,8 @@ static int write_once(struct vw_kv *kv, step_fn step, void *arg, bool *out_map_f
 	if (rc < 0)
 		return rc;
 	rc = step(txn, arg, err);
+	if (rc >= 0 && txn->changed)
+		vw_txn_sign(txn, err);
 	if (txn->first.code != 0 && (rc >= 0 || txn->map_full))
 		rc = vw_txn_stuck(txn, err);
 	if (rc >= 0) {

@@ -7,8 +7,10 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define SUM 8 /* bytes of checksum in front of each value */
+#define SUM            8  /* bytes of checksum in front of each value */
+#define READS_RESIDENT 64 /* reads between two times of letting go; each can bring 64 KiB into memory */
 
 static int value_fail(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_error *err)
 {
@@ -50,9 +52,20 @@ static MDB_val val_of(struct vw_bytes b)
 	return (MDB_val){b.len, (void *)b.data};
 }
 
+/* Pages of the map that were looked at stay resident, and the kernel brings their neighbours along: after a walk the whole file would
+ * count as this process's memory. They are let go now and then; what still points at them reads them again from the page cache. */
+static void spare_memory(struct vw_txn *txn)
+{
+	MDB_envinfo info;
+	if (!txn->map || ++txn->reads % READS_RESIDENT != 0 || mdb_env_info(txn->kv->env, &info) != 0)
+		return;
+	madvise(txn->map, (info.me_last_pgno + 1) * txn->kv->page_size, MADV_DONTNEED);
+}
+
 int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes stored, struct vw_bytes *out,
 		  struct vw_error *err)
 {
+	spare_memory(txn);
 	if (!vw_value_sound(key, stored))
 		return value_fail(txn, table, key, err);
 	*out = (struct vw_bytes){(const uint8_t *)stored.data + SUM, stored.len - SUM};
@@ -61,7 +74,7 @@ int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_
 
 MDB_dbi vw_table_handle(const struct vw_txn *txn, int table)
 {
-	assert(table >= 0 && table < txn->kv->table_count);
+	assert(table >= 0 && table <= txn->kv->table_count);
 	return txn->kv->handles[table];
 }
 
@@ -95,6 +108,7 @@ static int clear_large(struct vw_txn *txn, int table, struct vw_bytes key, struc
 		return 0;
 	case VW_PAGES_LARGE:
 		rc = mdb_del(txn->txn, vw_table_handle(txn, table), &k, NULL);
+		txn->changed = true;
 		return rc == 0 ? 0 : vw_txn_fail(txn, rc, "deleting", err);
 	default:
 		return value_fail(txn, table, key, err);
@@ -118,6 +132,7 @@ static int put(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_byt
 	}
 	if (rc != 0)
 		return vw_txn_fail(txn, rc, "writing", err);
+	txn->changed = true;
 	sum_of(key, value, v.mv_data);
 	if (value.len > 0)
 		memcpy((uint8_t *)v.mv_data + SUM, value.data, value.len);
@@ -148,6 +163,7 @@ int vw_kv_delete(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_e
 		return rc;
 	MDB_val k = val_of(key);
 	rc = mdb_del(txn->txn, vw_table_handle(txn, table), &k, NULL);
+	txn->changed |= rc == 0;
 	return rc == 0 || rc == MDB_NOTFOUND ? 0 : vw_txn_fail(txn, rc, "deleting", err);
 }
 
