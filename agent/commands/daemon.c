@@ -158,6 +158,9 @@ static void cycle(struct daemon *d)
 	struct vw_sync_result result;
 	enum vw_depth depth = schedule_depth(&d->schedule, vw_clock_monotonic());
 	struct vw_sync_options options = {.depth = depth, .connections = config_of(d)->mlflow.connections};
+	if (setup_refresh(d->setup, &err) < 0)
+		vw_log(VW_LOG_WARN, "credential_kept", VW_LOG_S("reason", err.message),
+		       VW_LOG_S("effect", "the one that was read before is used"));
 	d->facts.running = true;
 	publish(d);
 	vw_log(VW_LOG_DEBUG, "sync_started", VW_LOG_S("depth", health_depth_name(depth)));

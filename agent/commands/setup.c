@@ -49,6 +49,15 @@ int setup_renew(const struct invocation *in, const struct setup *old, struct set
 	return code;
 }
 
+int setup_refresh(struct setup *setup, struct vw_error *err)
+{
+	struct source *source = &setup->source;
+	int code = vw_credentials_refresh(source->credentials, err);
+	vw_credentials_label(source->credentials, vw_store_identity(setup->session.store)->fingerprint_key.data,
+			     source->label);
+	return code;
+}
+
 void setup_close(struct setup *setup)
 {
 	if (!setup)

@@ -384,6 +384,26 @@ def test_no_secret_is_left_in_proc_or_said(small, agent):
             assert SECRET not in said + d.log
 
 
+def test_a_token_that_is_replaced(small, agent, tmp_path):
+    """The next sync shows the new one, and the audit trail names it (S4.4); one that went away leaves the old one."""
+    seen, token = [], tmp_path / "token"
+    token.write_text("first-token\n")
+    with Proxy(small.url, before=lambda r: seen.append(r.headers.get("authorization")), hidden_headers=["authorization"]) as proxy:
+        a = agent(proxy.url, f"{OFTEN}mlflow: {{token_file: {token}}}\n")
+        with Daemon(a) as d:
+            d.wait_syncs(1)
+            token.write_text("second-token\n")
+            d.wait_syncs(2)
+            token.unlink()
+            d.wait_syncs(3, outcome="ok")
+            assert d.events("credential_kept")[0]["level"] == "warn"
+            d.stop()
+    assert list(dict.fromkeys(seen)) == ["Bearer first-token", "Bearer second-token"]
+    rows = [r for r in a.audit() if r["kind"] in ("sync_finished", "credential_changed")]
+    assert [r["kind"] for r in rows].count("credential_changed") == 1
+    assert len({r["access"]["credential"] for r in rows if r["kind"] == "sync_finished"}) == 2
+
+
 # ---- the service manager ----
 
 
