@@ -5,6 +5,7 @@
 #include "damage.h"
 #include "pages.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -157,7 +158,7 @@ static int check_snapshot(struct vw_kv *kv, struct vw_error *err)
 		if (rc < 0)
 			return rc;
 		id = mdb_txn_id(view->txn);
-		rc = vw_pages_check(fd, f->data_path, id, vw_value_sound, err);
+		rc = vw_pages_check(fd, f->data_path, id, kv->tables, vw_value_sound, err);
 		vw_txn_end(view);
 	}
 	if (rc == VW_EAGAIN)
@@ -177,24 +178,53 @@ static int check_snapshot(struct vw_kv *kv, struct vw_error *err)
 	return 0;
 }
 
-static int open_tables(struct vw_kv *kv, struct vw_error *err)
+/* A step of vw_kv_write(): opens the tables, makes those that are not there, ours first: once something is written, the number
+ * is right again. */
+static int make_tables(struct vw_txn *txn, void *arg, struct vw_error *err)
 {
-	bool write = kv->mode == VW_KV_WRITE;
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, &txn);
-	if (rc != 0)
-		return vw_kv_error(kv, rc, "opening the tables", err);
-	for (int i = 0; rc == 0 && kv->tables[i]; i++) {
-		rc = mdb_dbi_open(txn, kv->tables[i], write ? MDB_CREATE : 0, &kv->handles[i]);
-		kv->table_count = i + 1;
+	struct vw_kv *kv = arg;
+	for (int i = kv->table_count; i >= 0; i--) {
+		int rc = mdb_dbi_open(txn->txn, kv->tables[i], 0, &kv->handles[i]);
+		if (rc == MDB_NOTFOUND && (i < kv->table_count || mdb_txn_id(txn->txn) == 1)) {
+			rc = mdb_dbi_open(txn->txn, kv->tables[i], MDB_CREATE, &kv->handles[i]);
+			txn->changed = true;
+		}
+		if (rc != 0)
+			return vw_txn_fail(txn, rc, "opening the tables", err);
+		if (!txn->changed && i == kv->table_count && (rc = vw_txn_check(txn, err)) < 0)
+			return rc;
 	}
-	if (rc == 0)
-		rc = mdb_txn_commit(txn);
+	return 0;
+}
+
+static int find_tables(struct vw_kv *kv, struct vw_error *err)
+{
+	struct vw_txn *view;
+	int rc = vw_txn_begin_read(kv, &view, err);
+	if (rc < 0)
+		return rc;
+	int found = 0;
+	for (int i = 0; found == 0 && i <= kv->table_count; i++)
+		found = mdb_dbi_open(view->txn, kv->tables[i], 0, &kv->handles[i]);
+	if (found == MDB_NOTFOUND) /* made a moment ago, by a writer that is not there yet */
+		rc = vw_error_set(err, VW_ENOTFOUND, "there is no state in %s yet", kv->folder.data_path);
 	else
-		mdb_txn_abort(txn);
-	if (rc == MDB_NOTFOUND) /* made a moment ago, by a writer that is not there yet */
-		return vw_error_set(err, VW_ENOTFOUND, "there is no state in %s yet", kv->folder.data_path);
-	return rc == 0 ? 0 : vw_kv_error(kv, rc, "opening the tables", err);
+		rc = found == 0 ? vw_txn_check(view, err) : vw_kv_error(kv, found, "opening the tables", err);
+	if (rc == 0) {
+		mdb_txn_commit(view->txn); /* of a view that is: so that the handles stay */
+		view->txn = NULL;
+	}
+	vw_txn_end(view);
+	return rc;
+}
+
+static void name_tables(struct vw_kv *kv, const char *const *names)
+{
+	for (; names[kv->table_count]; kv->table_count++) {
+		assert(kv->table_count < VW_TABLES_MAX - 1);
+		kv->tables[kv->table_count] = names[kv->table_count];
+	}
+	kv->tables[kv->table_count] = VW_TABLE_COMMIT;
 }
 
 static int open_all(struct vw_kv *kv, const char *dir, struct vw_error *err)
@@ -213,7 +243,7 @@ static int open_all(struct vw_kv *kv, const char *dir, struct vw_error *err)
 	if (rc == 0)
 		rc = check_snapshot(kv, err);
 	if (rc == 0)
-		rc = open_tables(kv, err);
+		rc = kv->mode == VW_KV_WRITE ? vw_kv_write(kv, make_tables, kv, err) : find_tables(kv, err);
 	if (rc < 0)
 		return rc;
 	mdb_env_stat(kv->env, &st);
@@ -228,7 +258,7 @@ int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode,
 	if (!kv)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the store");
 	kv->mode = mode;
-	kv->tables = tables;
+	name_tables(kv, tables);
 	int rc = vw_folder_open(dir, mode, &kv->folder, err);
 	if (rc < 0) {
 		free(kv);
@@ -263,7 +293,7 @@ int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err)
 		return rc;
 	uint64_t pages = 2;
 	/* 0 and 1 are LMDB's own: the free list and the list of tables */
-	for (int i = -2; rc == 0 && i < kv->table_count; i++) {
+	for (int i = -2; rc == 0 && i <= kv->table_count; i++) {
 		MDB_stat st;
 		rc = mdb_stat(view->txn, i < 0 ? (MDB_dbi)(i + 2) : kv->handles[i], &st);
 		pages += rc == 0 ? st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages : 0;

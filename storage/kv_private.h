@@ -20,6 +20,8 @@ struct vw_kv {
 	unsigned page_size; /* bytes */
 	int views;          /* open read transactions: the map must not move under them */
 	bool dead;          /* the map could not be made again */
+	uint8_t *map;       /* where the file's first page is in memory; NULL while not known */
+	unsigned reads;     /* values read, for letting go of the map's pages */
 };
 
 struct vw_txn {
@@ -28,8 +30,6 @@ struct vw_txn {
 	bool write;
 	bool changed; /* something was written */
 	bool map_full;
-	uint8_t *map;   /* where the file's first page is in memory; NULL: not known, or not to be let go (write) */
-	unsigned reads; /* values read, for letting go of the map's pages */
 	struct vw_error first; /* the failure that sticks; code 0 while there is none */
 };
 

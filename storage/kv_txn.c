@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int vw_txn_stuck(const struct vw_txn *txn, struct vw_error *err)
 {
@@ -34,6 +36,7 @@ static int grow_map(struct vw_kv *kv, struct vw_error *err)
 	if (kv->views > 0)
 		return vw_error_set(err, VW_EFULL, "%s cannot grow while it is being read in this process",
 				    kv->folder.data_path);
+	kv->map = NULL;
 	int rc = mdb_env_set_mapsize(kv->env, size);
 	if (rc == 0)
 		return 0;
@@ -75,20 +78,32 @@ static int begin(struct vw_kv *kv, bool write, struct vw_txn **out, struct vw_er
 	return 0;
 }
 
-/* LMDB does not say where its map is, but a page says its number (MDB_page.mp_pgno, its first field), and vw_pages_check() saw
- * that it is right. Only in a view: what a write transaction sees may be copies elsewhere. */
+/* True if the file's first page is in memory there. */
+static bool is_map(const struct vw_kv *kv, uint8_t *at)
+{
+	uint8_t there[128];
+	unsigned char resident;
+	int fd;
+	mdb_env_get_fd(kv->env, &fd);
+	return mincore(at, kv->page_size, &resident) == 0 && pread(fd, there, sizeof(there), 0) == sizeof(there) &&
+	       memcmp(at, there, sizeof(there)) == 0;
+}
+
+/* LMDB does not say where its map is, but a page says its own number (its first field). That is not simply believed: memory would
+ * be let go that is not ours to let go. Only in a view: what a write transaction sees may be copies elsewhere. */
 static void find_map(struct vw_txn *txn)
 {
-	const struct vw_kv *kv = txn->kv;
+	struct vw_kv *kv = txn->kv;
 	MDB_val key = {3, (char *)"txn"}, value;
-	MDB_envinfo info;
 	uint64_t number;
-	if (kv->page_size == 0 || mdb_get(txn->txn, kv->handles[kv->table_count], &key, &value) != 0)
+	if (kv->map || kv->page_size != (unsigned)sysconf(_SC_PAGESIZE) ||
+	    mdb_get(txn->txn, kv->handles[kv->table_count], &key, &value) != 0)
 		return;
 	uint8_t *page = (uint8_t *)value.mv_data - (uintptr_t)value.mv_data % kv->page_size;
 	memcpy(&number, page, sizeof(number));
-	if (mdb_env_info(kv->env, &info) == 0 && number <= info.me_last_pgno)
-		txn->map = page - number * kv->page_size;
+	uint8_t *map = (uint8_t *)((uintptr_t)page - number * kv->page_size);
+	if (is_map(kv, map))
+		kv->map = map;
 }
 
 int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err)

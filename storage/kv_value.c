@@ -54,18 +54,19 @@ static MDB_val val_of(struct vw_bytes b)
 
 /* Pages of the map that were looked at stay resident, and the kernel brings their neighbours along: after a walk the whole file would
  * count as this process's memory. They are let go now and then; what still points at them reads them again from the page cache. */
-static void spare_memory(struct vw_txn *txn)
+static void spare_memory(struct vw_kv *kv)
 {
 	MDB_envinfo info;
-	if (!txn->map || ++txn->reads % READS_RESIDENT != 0 || mdb_env_info(txn->kv->env, &info) != 0)
+	if (!kv->map || ++kv->reads % READS_RESIDENT != 0 || mdb_env_info(kv->env, &info) != 0)
 		return;
-	madvise(txn->map, (info.me_last_pgno + 1) * txn->kv->page_size, MADV_DONTNEED);
+	size_t used = (info.me_last_pgno + 1) * kv->page_size; /* by now perhaps more than is mapped here */
+	madvise(kv->map, used < info.me_mapsize ? used : info.me_mapsize, MADV_DONTNEED);
 }
 
 int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes stored, struct vw_bytes *out,
 		  struct vw_error *err)
 {
-	spare_memory(txn);
+	spare_memory(txn->kv);
 	if (!vw_value_sound(key, stored))
 		return value_fail(txn, table, key, err);
 	*out = (struct vw_bytes){(const uint8_t *)stored.data + SUM, stored.len - SUM};

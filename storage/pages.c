@@ -26,6 +26,7 @@ struct tree {
 struct walk {
 	int fd;
 	const char *path;
+	const char *const *names;
 	vw_pages_sound sound;
 	struct vw_error *err;
 	unsigned page_size;
@@ -160,6 +161,7 @@ static int visit_free(struct walk *w, uint64_t page, struct vw_bytes key, struct
 
 static int visit_table_record(struct walk *w, uint64_t page, struct vw_bytes key, struct vw_bytes value)
 {
+	char text[sizeof(w->tables[0].name)];
 	struct tree *t = &w->tables[w->table_count];
 	if (w->table_count == MAX_TABLES || key.len >= sizeof(t->name) || value.len != sizeof(t->db))
 		return damaged(w, page, "holds a bad table");
@@ -167,7 +169,13 @@ static int visit_table_record(struct walk *w, uint64_t page, struct vw_bytes key
 	memcpy(t->name, key.data, key.len);
 	t->kind = TABLE;
 	w->table_count++;
-	return 0;
+	for (size_t i = 0; w->names[i]; i++)
+		if (strcmp(w->names[i], t->name) == 0)
+			return 0;
+	return vw_error_set(w->err, VW_ECORRUPT,
+			    "state database %s holds a table '%s' that this vw-agent does not know: a newer one made "
+			    "it, or it is damaged",
+			    w->path, vw_damage_key(key, text, sizeof(text)));
 }
 
 static int visit_value(struct walk *w, uint64_t page, struct vw_bytes key, struct vw_bytes value)
@@ -386,7 +394,8 @@ enum vw_pages_place vw_pages_large(int fd, unsigned page_size, size_t key_len, s
 	return sound ? VW_PAGES_LARGE : VW_PAGES_BAD;
 }
 
-int vw_pages_check(int fd, const char *path, uint64_t txn, vw_pages_sound sound, struct vw_error *err)
+int vw_pages_check(int fd, const char *path, uint64_t txn, const char *const *tables, vw_pages_sound sound,
+		   struct vw_error *err)
 {
 	struct vw_pages_head head;
 	struct layout_meta meta;
@@ -396,8 +405,13 @@ int vw_pages_check(int fd, const char *path, uint64_t txn, vw_pages_sound sound,
 	struct walk *w = calloc(1, sizeof(*w));
 	if (!w)
 		return vw_error_set(err, VW_ENOMEM, "no memory to check %s", path);
-	*w = (struct walk){
-	    .fd = fd, .path = path, .sound = sound, .err = err, .page_size = head.page_size, .txn = txn};
+	*w = (struct walk){.fd = fd,
+			   .path = path,
+			   .names = tables,
+			   .sound = sound,
+			   .err = err,
+			   .page_size = head.page_size,
+			   .txn = txn};
 	rc = layout_meta_read(fd, head.page_size, txn & 1, &meta);
 	if (rc != 0)
 		rc = damaged(w, txn & 1, "cannot be read");

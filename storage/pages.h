@@ -27,8 +27,10 @@ typedef bool (*vw_pages_sound)(struct vw_bytes key, struct vw_bytes stored);
 /* Reads both meta pages. VW_ECORRUPT names `path` and the way out. */
 int vw_pages_head(int fd, const char *path, struct vw_pages_head *out, struct vw_error *err);
 /* Checks all that the snapshot of transaction `txn` consists of. It must be kept from being overwritten, by a view or by being
- * the writer. VW_EAGAIN when its meta page is gone already. */
-int vw_pages_check(int fd, const char *path, uint64_t txn, vw_pages_sound sound, struct vw_error *err);
+ * the writer. `tables` (NULL-terminated) are the names that may occur: nothing else protects them. VW_EAGAIN when its meta page is gone
+ * already. */
+int vw_pages_check(int fd, const char *path, uint64_t txn, const char *const *tables, vw_pages_sound sound,
+		   struct vw_error *err);
 
 enum vw_pages_place {
 	VW_PAGES_SMALL, /* in a leaf page, where vw_pages_check() has seen all there is */

@@ -43,32 +43,28 @@ static int bad_or_failed(struct verify *v, uint64_t sequence, int rc, const stru
 	return vw_error_set(err, rc, "%s", inner->message);
 }
 
-static bool same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+/* Apart from removed_at, which a later entry sets. */
+static bool same_index(struct vw_arena *arena, const vw_version_index *stored, const vw_version_index *made)
 {
-	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
-static bool same_counts(const vw_version_index *a, const vw_version_index *b)
-{
-	return a->partial == b->partial && a->status == b->status && a->unknown == b->unknown &&
-	       a->n_gaps == b->n_gaps &&
-	       (a->n_gaps == 0 || memcmp(a->gaps, b->gaps, a->n_gaps * sizeof(*a->gaps)) == 0);
+	vw_version_index a = *stored, b = *made;
+	size_t a_len = 0, b_len = 0;
+	a.has_removed_at = 0;
+	VW_SET(&b, sequence, stored->sequence);
+	const uint8_t *a_bytes = vw_message_pack(arena, &a.base, &a_len);
+	const uint8_t *b_bytes = vw_message_pack(arena, &b.base, &b_len);
+	return a_bytes && b_bytes && a_len == b_len && memcmp(a_bytes, b_bytes, a_len) == 0;
 }
 
 /* That the index is the one which this entry makes. */
 static int check_index(struct verify *v, uint64_t sequence, const vw_version_index *index,
 		       const struct vw_version_change *change)
 {
-	const vw_version_index *made = &change->index;
 	if (index->sequence < sequence)
 		return bad(v, sequence, "the version's index points to entry %" PRIu64 ", which is older",
 			   index->sequence);
 	if (index->sequence > sequence)
 		return 0;
-	if (!same_bytes(&index->record_sha256, &made->record_sha256) ||
-	    !same_bytes(&index->compliance_sha256, &made->compliance_sha256) ||
-	    index->recorded_at != made->recorded_at || index->first_seen_at != made->first_seen_at ||
-	    index->created_at != made->created_at || index->life != made->life || !same_counts(index, made))
+	if (!same_index(v->arena, index, &change->index))
 		return bad(v, sequence, "the version's index says other than the entry");
 	v->indexed++;
 	v->marked_removed += (uint64_t)index->has_removed_at;
