@@ -42,6 +42,11 @@ def breaker(small):
 
 
 @pytest.fixture
+def impatient(breaker, agent):
+    return agent(breaker.proxy.url, FAST.replace("retries: 3", "retries: 1"))
+
+
+@pytest.fixture
 def broken(breaker, agent):
     """An agent whose way to the server can be broken."""
     return agent(breaker.proxy.url, FAST)
@@ -90,7 +95,7 @@ def test_a_fault_that_passes_is_retried(breaker, broken, reference, fault):
     broken.sync()
     assert without_source(broken.content()) == reference
     finished = broken.audit()[-1]
-    assert finished["audit"]["outcome"] == "ok" and finished["audit"]["counts"]["retries"] > 5
+    assert finished["audit"]["outcome"] == "ok" and finished["audit"]["counts"]["retries"] > 0
 
 
 def test_truncated_json_of_a_complete_answer(breaker, broken, reference):
@@ -128,29 +133,29 @@ def test_retry_after_is_honoured(breaker, broken, reference):
 # ---- faults that stay ----
 
 
-def test_runs_that_cannot_be_read_make_partial_records(breaker, broken, reference):
+def test_runs_that_cannot_be_read_make_partial_records(breaker, impatient, reference):
     breaker.before = lambda r: Answer(500, b"{}") if "/runs/" in r.path else None
-    result = broken.sync(code=None, timeout=120)
-    records = broken.inventory()
+    result = impatient.sync(code=None, timeout=120)
+    records = impatient.inventory()
     assert len(records) == 18, result
     for record in records:
         assert record["completeness"]["state"] == "partial"
         assert {r["code"] for r in record["completeness"]["reasons"]} == {"run_fetch_failed"}
-    assert {r["version_number"] for r in broken.audit() if r["kind"] == "incomplete"}
+    assert {r["version_number"] for r in impatient.audit() if r["kind"] == "incomplete"}
     breaker.heal()
-    broken.sync()
-    assert without_source(broken.content()) == reference
+    impatient.sync()
+    assert without_source(impatient.content()) == reference
 
 
-def test_a_known_version_keeps_its_run_while_runs_cannot_be_read(breaker, broken):
-    broken.sync()
-    before = {k: r["training"] for k, r in broken.content().items()}
+def test_a_known_version_keeps_its_run_while_runs_cannot_be_read(breaker, impatient):
+    impatient.sync()
+    before = {k: r["training"] for k, r in impatient.content().items()}
     breaker.before = lambda r: Answer(500, b"{}") if "/runs/" in r.path else None
-    broken.sync(code=None, timeout=120)
-    assert {k: r["training"] for k, r in broken.content().items()} == before
+    impatient.sync(code=None, timeout=120)
+    assert {k: r["training"] for k, r in impatient.content().items()} == before
     breaker.heal()
-    broken.sync()
-    assert all(r["completeness"]["state"] == "complete" for r in broken.inventory())
+    impatient.sync()
+    assert all(r["completeness"]["state"] == "complete" for r in impatient.inventory())
 
 
 @pytest.mark.parametrize("body", [b"{\"model_versions\": [", b"[]", b"null", b"\xff\xfe\x00", b"{}}", b"[" * 5000],
@@ -193,8 +198,8 @@ def test_objects_of_nonsense_beside_good_ones(breaker, broken, reference):
     broken.sync(code=None)
     content = without_source(broken.content())
     assert {k: v for k, v in content.items() if k in reference} == reference
-    extra = [k for k in content if k not in reference]
-    assert all(k[1] == "model-strange" for k in extra), extra
+    extra = {k for k in content if k not in reference}
+    assert extra == {(None, "model-strange", "1"), (None, "5", "1")}, "what has a name and a number is not lost"
     broken.verify()
 
 
@@ -416,10 +421,9 @@ def test_a_full_disk_between_two_syncs(small, agent, tmp_path):
         a = agent(small, state=tmp_path / "disk" / "state")
         a.sync()
         content = a.content()
-        with open(tmp_path / "disk" / "filler", "wb") as filler, contextlib.suppress(OSError):
+        with open(tmp_path / "disk" / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(b"x" * 4096)
-                filler.flush()
         a.sync(code=None)
         assert a.content() == content
         (tmp_path / "disk" / "filler").unlink()
