@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from agent import BINARY, CONFIGURATION, DATABASE
 from daemon import Daemon, Manager
 from proxies import Answer, Proxy
-from servers import free_port
+from servers import ROOT, free_port
 
 SECRET = "daemon-Ww58-secret-of-the-uri"
 OFTEN = "schedule: {quick: 5s, full: 1h}\n"
@@ -435,3 +436,47 @@ def test_the_service_manager_hears_of_it(slow, agent, tmp_path, kind):
         manager.until("STOPPING=1")
         assert d.process.wait(10) == 0
     manager.close()
+
+
+# ---- what is packaged ----
+
+
+def uncommented(text):
+    """With each "#key: value" in force."""
+    return re.sub(r"^( *)#(?=\w+:)", r"\1", text, flags=re.M)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_the_packaged_configuration(agent, tmp_path, every):
+    text = (ROOT / "packaging" / "agent.yaml").read_text()
+    if every:
+        text = uncommented(text).replace("/etc/verifywise", str(tmp_path))
+        assert text.count("\n  ") > 15
+        for name in ("mlflow-password", "headers", "ca.pem", "client.pem", "client.key"):
+            (tmp_path / name).write_text("X-Key: value\n")
+            (tmp_path / name).chmod(0o600)
+        (tmp_path / "policy.yaml").write_text(agent().run("config", "policy").out)
+    a = agent(None, text)
+    a.run("config", "check")
+    shown = a.run("config", "show").out
+    assert "tracking_uri: http://127.0.0.1:5000" in shown
+    if every:
+        # every setting of the example is in force, and those that show a default show the right one
+        plain = agent(None, "").run("config", "show").out
+        for line in ("connections: 4", "requests_per_second: 20", "burst: 40", "retries: 5", "quick: 5m", "full: 6h", "level: info"):
+            assert f"{line} " in shown and f"{line} " in plain and line in text
+
+
+def test_the_packaged_unit(tmp_path):
+    """systemd understands each line of it, also those that are commented out, and finds little that it exposes."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    text = (ROOT / "packaging" / "systemd" / "vw-agent.service").read_text()
+    assert re.search(r"^#LoadCredential=mlflow_token:", text, re.M)
+    text = re.sub(r"^#(?=\w+=)", "", text, flags=re.M).replace("/usr/bin/vw-agent", str(BINARY))
+    unit = tmp_path / "vw-agent.service"
+    unit.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.M))  # of manual pages that are not installed
+    for command in (["verify", "--man=no"], ["security", "--offline=true", "--threshold=20"]):
+        done = subprocess.run(["systemd-analyze", *command, unit], capture_output=True, text=True)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 and "Unknown key" not in said and "ignoring" not in said, said
