@@ -57,6 +57,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "last: runs after all other tests")
+    config.addinivalue_line("markers", "tsan: runs with the thread sanitizer too")
 
 
 def pytest_collection_finish(session):
