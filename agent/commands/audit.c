@@ -84,16 +84,20 @@ static int print_row(const struct audit_row *row, struct vw_arena *arena, void *
 		return 0;
 	}
 	const char *subject = row->model ? vw_arena_printf(arena, "%s %s", row->model, row->version) : NULL;
-	const char *cells[] = {row->id,   vw_arena_strdup(arena, vw_clock_format(row->at, time)),
-			       row->kind, subject,
-			       row->text, row->access ? row->access->credential : NULL};
+	const char *at = vw_arena_printf(arena, "%.10s %.8s", vw_clock_format(row->at, time), time + 11);
+	const char *event_cells[] = {row->id, at, subject, row->text};
+	const char *audit_cells[] = {row->id, at,        row->kind,
+				     subject, row->text, row->access ? row->access->credential : NULL};
 	p->count++;
-	return table_add(&p->table, cells, NULL) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
+	return table_add(&p->table, p->events ? event_cells : audit_cells, NULL)
+		   ? 0
+		   : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
 static int list(struct invocation *in, bool events)
 {
-	static const char *const columns[] = {"ENTRY", "TIME", "KIND", "VERSION", "WHAT", "CREDENTIAL"};
+	static const char *const audit_columns[] = {"ENTRY", "TIME (UTC)", "KIND", "VERSION", "WHAT", "CREDENTIAL"};
+	static const char *const event_columns[] = {"EVENT", "TIME (UTC)", "VERSION", "WHAT"};
 	struct session session;
 	struct audit_filter filter;
 	struct vw_error err = VW_ERROR_INIT;
@@ -106,7 +110,10 @@ static int list(struct invocation *in, bool events)
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	struct printer printer = {.format = option_value(in, "format"), .events = events};
 	vw_buffer_init(&printer.buffer, 0);
-	table_init(&printer.table, arena, columns, 6, 1 << 3 | 1 << 4);
+	if (events)
+		table_init(&printer.table, arena, event_columns, 4, 1 << 2 | 1 << 3);
+	else
+		table_init(&printer.table, arena, audit_columns, 6, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
 	code = arena ? audit_each(session.store, &filter, print_row, &printer, &err)
 		     : vw_error_set(&err, VW_ENOMEM, "no memory");
 	if (code == 0 && strcmp(printer.format, "json") == 0)

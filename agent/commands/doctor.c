@@ -95,8 +95,8 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 static void check_calls(struct doctor *d, struct vw_mlflow *client)
 {
 	struct probe version = {d, "server's version", true}, workspaces = {d, "workspaces", true},
-		     models = {d, "registered models", false}, versions = {d, "model versions", false},
-		     experiments = {d, "experiments", false}, runs = {d, "runs", false};
+		     models = {d, "registered-models/search", false}, versions = {d, "model-versions/search", false},
+		     experiments = {d, "experiments/search", false}, runs = {d, "runs/search", false};
 	struct vw_mlflow_query one = {.order = VW_ORDER_NAME, .max_results = 1};
 	struct vw_error err = VW_ERROR_INIT;
 	vw_mlflow_begin_cycle(client);
@@ -173,11 +173,11 @@ static void print_text(const struct doctor *d)
 	for (size_t i = 0; i < d->count; i++) {
 		const struct check *c = &d->checks[i];
 		tone_append(&out, tones[c->result], colours, words[c->result]);
-		vw_buffer_printf(&out, "%*s  %-18s ", 7 - (int)strlen(words[c->result]), "", c->name);
+		vw_buffer_printf(&out, "%*s  %-24s ", 7 - (int)strlen(words[c->result]), "", c->name);
 		tone_append(&out, TONE_PLAIN, colours, c->text);
 		vw_buffer_putc(&out, '\n');
 		if (c->hint)
-			vw_buffer_printf(&out, "%28s-> %s\n", "", c->hint);
+			vw_buffer_printf(&out, "%34s-> %s\n", "", c->hint);
 	}
 	fputs(vw_buffer_text(&out), stdout);
 	vw_buffer_reset(&out);
@@ -220,7 +220,10 @@ static void examine(struct doctor *d, const struct invocation *in)
 		return;
 	}
 	add(d, "configuration", GOOD, NULL, "%s", session.config->path ? session.config->path : "no file");
-	code = vw_store_open(session.config->state_dir, VW_KV_WRITE, &session.store, &err);
+	/* reading is enough, and goes beside a running daemon; a state that is not there yet shows whether it can be made */
+	code = vw_store_open(session.config->state_dir, VW_KV_READ, &session.store, &err);
+	if (code == VW_ENOTFOUND)
+		code = vw_store_open(session.config->state_dir, VW_KV_WRITE, &session.store, &err);
 	if (code < 0) {
 		d->worst_code = code;
 		add(d, "state", BAD, "see the message", "%s", err.message);

@@ -25,8 +25,11 @@ int policy_open(const struct vw_config *config, struct vw_policy **out, struct v
 static int extend(const char *kind, const char *target, const char *word, void *arg, struct vw_error *err)
 {
 	struct source *source = arg;
-	if (strcmp(kind, "tag") == 0)
-		return vw_mapping_add_tag(source->mapping, target, word, err);
+	bool person = strcmp(target, "identity.owner") == 0 || strcmp(target, "risk.compliance_approver") == 0;
+	if (strcmp(kind, "tag") == 0) {
+		int code = vw_mapping_add_tag(source->mapping, target, word, err);
+		return code == 0 && person ? vw_masker_spare(source->masker, word, err) : code;
+	}
 	return vw_mapping_add_stage(source->mapping, target, word, err);
 }
 
@@ -62,9 +65,9 @@ static int open_all(const struct session *session, bool ask, struct source *s, s
 		return vw_error_set(err, VW_ENOMEM, "no memory for the mapping of tags");
 	int code = policy_open(config, &s->policy, err);
 	if (code == 0)
-		code = vw_policy_each_extension(s->policy, extend, s, err);
-	if (code == 0)
 		code = vw_masker_open(config->mask_patterns, &s->masker, err);
+	if (code == 0)
+		code = vw_policy_each_extension(s->policy, extend, s, err);
 	if (code == 0 && ask)
 		code = open_client(session, s, err);
 	return code;

@@ -1,6 +1,7 @@
 /* Who a model is, what for, and who answers for it (S7.1); what governance asks about it (S7.5). */
 #include "draft.h"
 
+#include "base/text.h"
 #include "coerce.h"
 #include "proto/message.h"
 
@@ -56,7 +57,9 @@ static void fill_owner(struct vw_draft *draft, vw_identity *identity)
 	identity->owner = vw_tags_text(draft, VW_TAG_OWNER);
 	if (identity->owner)
 		return;
-	identity->owner = draft->run ? vw_draft_text(draft, "identity.owner", draft->run->user_id) : NULL;
+	/* MLflow's client sends this word when it does not know the user */
+	bool known = draft->run && !vw_text_equal_nocase(draft->run->user_id, "unknown");
+	identity->owner = known ? vw_draft_text(draft, "identity.owner", draft->run->user_id) : NULL;
 	if (identity->owner)
 		vw_draft_from(draft, "identity.owner", "run:user_id", NULL);
 	else

@@ -18,16 +18,6 @@ static char *key_text(struct vw_draft *draft, const char *field, const char *tex
 	return vw_draft_clean(draft, field, text);
 }
 
-/* The server's version is not part of it: an upgrade of MLflow changes no model (proto/audit.proto has it, in Access). */
-static void fill_source(struct vw_draft *draft)
-{
-	char *uri = vw_draft_uri(draft, "source.tracking_uri", draft->in->tracking_uri);
-	vw_source *source = uri ? VW_NEW(draft, source) : NULL;
-	if (source)
-		source->tracking_uri = uri;
-	draft->record->source = source;
-}
-
 static void fill_reasons(struct vw_draft *draft)
 {
 	const struct vw_normalize_input *in = draft->in;
@@ -52,7 +42,6 @@ static void fill_record(struct vw_draft *draft)
 	vw_fill_training(draft);
 	vw_fill_lineage(draft);
 	vw_fill_risk(draft);
-	fill_source(draft);
 	fill_reasons(draft);
 }
 

@@ -31,7 +31,7 @@ def run_tags(i, model):
 
 
 def fill_runs(cursor, versions):
-    runs = [(run_id(i), f"run-{i}", "UNKNOWN", "", "", f"user{i % 37}", "FINISHED", START + i * 1000, START + i * 1000 + 60000, "",
+    runs = [(run_id(i), f"run-{i}", "UNKNOWN", "", "", f"user{i % 37}", "FINISHED", START + i * 60000, START + i * 60000 + 60000, "",
              "active", f"mlflow-artifacts:/{1 + i % EXPERIMENTS}/{run_id(i)}/artifacts", 1 + i % EXPERIMENTS) for i in range(versions)]
     copy(cursor, "runs", ["run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time",
                           "end_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"], runs)
@@ -49,7 +49,7 @@ def fill_registry(cursor, models, versions):
     per_model = versions // models
     names = [f"bench-model-{m:05d}" for m in range(models)]
     copy(cursor, "registered_models", ["name", "creation_time", "last_updated_time", "description"],
-         ((name, START, START + m, f"Model {m} of the benchmark") for m, name in enumerate(names)))
+         ((name, START, START + (m + 1) * per_model * 60000, f"Model {m} of the benchmark") for m, name in enumerate(names)))
     copy(cursor, "registered_model_tags", ["key", "value", "name"],
          ((key, value, name) for m, name in enumerate(names)
           for key, value in (("owner", f"team-{m % 50}"), ("risk_category", ("high", "limited", "minimal")[m % 3]),
@@ -57,7 +57,7 @@ def fill_registry(cursor, models, versions):
     copy(cursor, "registered_model_aliases", ["alias", "version", "name"], (("champion", per_model, name) for name in names))
     copy(cursor, "model_versions", ["name", "version", "creation_time", "last_updated_time", "user_id", "current_stage", "source",
                                     "run_id", "status", "storage_location"],
-         ((name, v + 1, START + m * per_model + v, START + m * per_model + v, "",
+         ((name, v + 1, START + (m * per_model + v) * 60000, START + (m * per_model + v) * 60000, "",
            "Production" if v == per_model - 1 else "None",
            f"mlflow-artifacts:/{1 + (m * per_model + v) % EXPERIMENTS}/{run_id(m * per_model + v)}/artifacts/model",
            run_id(m * per_model + v), "READY", None) for m, name in enumerate(names) for v in range(per_model)))

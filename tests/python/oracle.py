@@ -225,7 +225,8 @@ class Expectation:
         out["business_purpose"] = self.simple("identity.business_purpose")
         out["owner"] = self.simple("identity.owner")
         if out["owner"] is None and self.run:
-            out["owner"] = stripped(self.run["user_id"])
+            user = self.run["user_id"] or ""
+            out["owner"] = None if user.lower() == "unknown" else stripped(user)
             if out["owner"] is not None:
                 self.provenance["identity.owner"] = "run:user_id"
         if out["owner"] is None and self.run:

@@ -24,7 +24,6 @@ typedef Verifywise__V1__Reason vw_reason;
 typedef Verifywise__V1__Completeness vw_completeness;
 typedef Verifywise__V1__Provenance vw_provenance;
 typedef Verifywise__V1__Warning vw_warning;
-typedef Verifywise__V1__Source vw_source;
 typedef Verifywise__V1__Record vw_record;
 
 typedef Verifywise__V1__Clauses vw_clauses;

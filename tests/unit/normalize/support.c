@@ -156,7 +156,6 @@ struct vw_normalize_input *input_of(struct vw_arena *arena, const json_t *member
 	in->logged_model =
 	    message_of(arena, &verifywise__v1__logged_model__descriptor, json_object_get(members, "logged_model"));
 	in->workspace = vw_json_text(arena, members, "workspace");
-	in->tracking_uri = vw_json_text(arena, members, "tracking_uri");
 	in->previous_at = json_integer_value(json_object_get(members, "previous_at"));
 	set_reasons(arena, in, json_object_get(members, "reasons"));
 	if (json_is_true(json_object_get(members, "mask")))

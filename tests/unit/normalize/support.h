@@ -23,7 +23,7 @@ json_t *load_json(const char *name);
  * or an array of [key, value] where order or repetition matters. Numbers may be the words NaN, Infinity, -Infinity. */
 void *message_of(struct vw_arena *arena, const ProtobufCMessageDescriptor *type, const json_t *members);
 
-/* {"model", "version", "run", "experiment", "logged_model", "workspace", "tracking_uri", "reasons": {code: text},
+/* {"model", "version", "run", "experiment", "logged_model", "workspace", "reasons": {code: text},
  *  "mask": true to mask them first, "previous": {the same}, "previous_at", "add_tags": {field: [spelling]}}
  * A version without a name is "3" of "churn". */
 struct vw_normalize_input *input_of(struct vw_arena *arena, const json_t *members);

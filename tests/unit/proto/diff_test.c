@@ -86,15 +86,15 @@ static void test_missing_section(void **state)
 
 static void test_ignore(void **state)
 {
-	static const char *const ignore[] = {"lifecycle.last_updated_at", "source", NULL};
+	static const char *const ignore[] = {"lifecycle.last_updated_at", "artifacts", NULL};
 	struct pair *pair = *state;
 
 	VW_SET(pair->b->lifecycle, last_updated_at, SAMPLE_TIME + 1);
-	pair->b->source = vw_message_new(pair->arena, &verifywise__v1__source__descriptor);
+	pair->b->artifacts = vw_message_new(pair->arena, &verifywise__v1__artifacts__descriptor);
 	check(pair, ignore, "");
 	pair->b->lifecycle->created_at++;
 	check(pair, ignore, "lifecycle.created_at ");
-	check(pair, NULL, "lifecycle.created_at lifecycle.last_updated_at source ");
+	check(pair, NULL, "lifecycle.created_at lifecycle.last_updated_at artifacts ");
 }
 
 static void test_repeated_messages(void **state)

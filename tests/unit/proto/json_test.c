@@ -39,7 +39,7 @@ static void test_record(void **state)
 	      "{\"key\":\"loss\",\"value\":\"NaN\",\"step\":3,\"timestamp\":1772366400000,\"dataset\":null}],"
 	      "\"hyperparameters\":{},\"evaluation_tags\":{}},"
 	      "\"lineage\":null,\"risk\":null,\"artifacts\":null,\"completeness\":null,\"provenance\":[],"
-	      "\"warnings\":[],\"source\":null}");
+	      "\"warnings\":[]}");
 }
 
 static void test_digest_and_number(void **state)

@@ -34,8 +34,6 @@ struct vw_reason_text {
  * Already masked (normalize/mask.h). */
 struct vw_normalize_input {
 	const char *workspace;    /* NULL: none */
-	const char *tracking_uri; /* without user info */
-	const char *server_version;
 	const vw_registered_model *model; /* NULL if unknown */
 	const vw_model_version *version;  /* never NULL, with name and version */
 	const vw_run *run;                /* NULL: none, or not readable: then a reason says so */
