@@ -23,7 +23,11 @@ struct vw_log_attr {
 	const char *text; /* NULL: `number` counts */
 	int64_t number;
 };
-#define VW_LOG_S(k, v) ((struct vw_log_attr){.key = (k), .text = (v) ? (v) : ""})
+static inline const char *vw_log_text(const char *text)
+{
+	return text ? text : "";
+}
+#define VW_LOG_S(k, v) ((struct vw_log_attr){.key = (k), .text = vw_log_text(v)})
 #define VW_LOG_I(k, v) ((struct vw_log_attr){.key = (k), .number = (int64_t)(v)})
 
 void vw_log_write(enum vw_log_level level, const char *event, const struct vw_log_attr *attrs, int count);
