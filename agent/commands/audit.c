@@ -306,8 +306,14 @@ int run_audit_export(struct invocation *in)
 		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));
 	else
 		code = export_all(&session, (uint64_t)from, out, &err);
-	if (out && path && fclose(out) != 0 && code == 0)
+	bool unwritten = !out || ferror(out);
+	if (out && path && fclose(out) != 0 && code == 0) {
 		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));
+		unwritten = true;
+	}
 	session_close(&session);
-	return code < 0 ? report_error(&err) : EXIT_OK;
+	if (code == 0)
+		return EXIT_OK;
+	int exit_code = report_error(&err);
+	return unwritten ? EXIT_FAILED : exit_code; /* nothing is wrong with the state then */
 }

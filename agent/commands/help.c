@@ -94,16 +94,15 @@ int help_topic(int argc, char **argv)
 			return EXIT_OK;
 		}
 	}
-	if (help_group(argv[0], NULL))
+	if (help_group(stdout, argv[0]))
 		return EXIT_OK;
 	fprintf(stderr, "vw-agent: no such command: %s\n", argv[0]);
 	return EXIT_USAGE;
 }
 
-bool help_group(const char *first, const char *second)
+bool help_group(FILE *out, const char *first)
 {
-	bool found = false, asked = second && (strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0);
-	FILE *out = asked || !second ? stdout : stderr;
+	bool found = false;
 	size_t len = strlen(first);
 	for (const struct command *c = commands; c->name; c++) {
 		if (strncmp(c->name, first, len) != 0 || c->name[len] != ' ')

@@ -11,6 +11,6 @@ void help_command(FILE *out, const struct command *command);
 /* `help [COMMAND…]`: prints to standard output; an exit code. */
 int help_topic(int argc, char **argv);
 /* For "audit" without its second word: lists what there is. False if no command begins so. */
-bool help_group(const char *first, const char *second);
+bool help_group(FILE *out, const char *first);
 
 #endif

@@ -128,16 +128,29 @@ static int parse_options(int argc, char **argv, struct invocation *in)
 	return 0;
 }
 
-/* Global options may stand in front of the command; they are moved behind it. */
+/* The value of argv[at] if it is the option `name`, as "--name VALUE" or "--name=VALUE"; *at moves behind it. */
+static const char *take_leading(int argc, char **argv, int *at, const char *name)
+{
+	size_t len = strlen(name);
+	if (*at >= argc || strncmp(argv[*at], name, len) != 0)
+		return NULL;
+	if (argv[*at][len] == '=')
+		return argv[(*at)++] + len + 1;
+	if (argv[*at][len] || *at + 1 >= argc)
+		return NULL;
+	*at += 2;
+	return argv[*at - 1];
+}
+
+/* Global options may stand in front of the command too. */
 static int leading_globals(int argc, char **argv, struct invocation *in)
 {
 	int at = 1;
-	while (at + 1 < argc && (strcmp(argv[at], "--config") == 0 || strcmp(argv[at], "--state") == 0)) {
-		if (argv[at][2] == 'c')
-			in->config_path = argv[at + 1];
-		else
-			in->state_dir = argv[at + 1];
-		at += 2;
+	for (const char *value = ""; value;) {
+		if ((value = take_leading(argc, argv, &at, "--config")))
+			in->config_path = value;
+		else if ((value = take_leading(argc, argv, &at, "--state")))
+			in->state_dir = value;
 	}
 	return at;
 }
@@ -170,8 +183,10 @@ int main(int argc, char **argv)
 		argv[at] = version_word;
 	int words = find_command(argc - at, argv + at, &in.command);
 	if (words == 0) {
-		if (help_group(argv[at], argc - at > 1 ? argv[at + 1] : NULL))
-			return EXIT_USAGE;
+		bool asked =
+		    argc - at > 1 && (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0);
+		if (help_group(asked ? stdout : stderr, argv[at]))
+			return asked ? flush(EXIT_OK) : EXIT_USAGE;
 		return usage_error("no such command", argv[at], "");
 	}
 	int parsed = parse_options(argc - at - words + 1, argv + at + words - 1, &in);

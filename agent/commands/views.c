@@ -92,6 +92,12 @@ int views_each(struct vw_store *store, const struct view_filter *filter, each_vi
 	return code;
 }
 
+static bool is_stage(const char *text)
+{
+	return vw_text_equal_nocase(text, "Production") || vw_text_equal_nocase(text, "Staging") ||
+	       vw_text_equal_nocase(text, "Archived") || vw_text_equal_nocase(text, "None");
+}
+
 int view_filter_of(const struct invocation *in, struct view_filter *out)
 {
 	int unused;
@@ -101,6 +107,11 @@ int view_filter_of(const struct invocation *in, struct view_filter *out)
 				    .status = option_value(in, "status"),
 				    .risk = option_value(in, "risk"),
 				    .with_removed = option_given(in, "all")};
+	if (out->stage && !is_stage(out->stage)) {
+		fprintf(stderr, "vw-agent: --stage cannot be '%s'; Production, Staging, Archived or None\n",
+			out->stage);
+		return EXIT_USAGE;
+	}
 	if (out->status && !vw_enum_value(&verifywise__v1__compliance_status__descriptor, out->status, &unused)) {
 		fprintf(stderr, "vw-agent: --status cannot be '%s'; compliant, gaps or unknown\n", out->status);
 		return EXIT_USAGE;

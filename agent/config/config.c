@@ -355,7 +355,11 @@ int vw_config_load(const char *path, const char *state_dir, struct vw_config **o
 		code = vw_error_set(err, VW_ENOMEM, "no memory for the configuration");
 	if (code < 0) {
 		vw_config_close(&c->pub);
-		return code == VW_ENOMEM ? code : VW_ECONFIG;
+		if (code == VW_ENOMEM)
+			return code;
+		if (err)
+			err->code = VW_ECONFIG; /* also for a file that is not there */
+		return VW_ECONFIG;
 	}
 	*out = &c->pub;
 	return 0;

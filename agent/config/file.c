@@ -100,17 +100,28 @@ void settings_file_free(struct settings_file *file)
 		vw_yaml_free(schema_get(), file);
 }
 
+/* "level:" at the line's begin, or within it as in "log: {level: info}". */
+static bool line_has(const char *line, size_t len, const char *key)
+{
+	size_t key_len = strlen(key);
+	for (size_t i = 0; i + key_len < len; i++) {
+		bool begins = i == 0 || strchr(" \t{,", line[i - 1]);
+		if (line[i] == '#' && begins)
+			return false; /* a comment */
+		if (begins && strncmp(line + i, key, key_len) == 0 && line[i + key_len] == ':')
+			return true;
+	}
+	return false;
+}
+
 unsigned settings_file_line(const char *text, const char *key)
 {
-	size_t len = strlen(key);
 	unsigned line = 1;
-	for (const char *at = text; at; line++) {
-		const char *begin = at + strspn(at, " {,");
-		if (strncmp(begin, key, len) == 0 && begin[len] == ':')
+	for (const char *at = text; *at; line++) {
+		size_t len = strcspn(at, "\n");
+		if (line_has(at, len, key))
 			return line;
-		at = strchr(at, '\n');
-		if (at)
-			at++;
+		at += len + (at[len] == '\n');
 	}
 	return 0;
 }
