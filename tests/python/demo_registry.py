@@ -17,7 +17,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
 DAY = 86_400_000
@@ -104,15 +104,14 @@ MODELS = {
 def log_run(client, experiment, name, number, version):
     """One finished run with everything that a careful team, or a careless one, would log."""
     started = START + number * 7 * DAY
-    run = client.create_run(experiment, start_time=started, run_name=f"{name}-{number}")
     commit = hashlib.sha1(f"{name}/{number}".encode()).hexdigest()
-    tags = {"mlflow.user": "trainer", "mlflow.source.name": f"train/{name.replace('-', '_')}.py", "mlflow.source.type": "LOCAL",
+    tags = {"mlflow.user": "m.okafor", "mlflow.source.name": f"train/{name.replace('-', '_')}.py", "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit, **version.get("run_tags", {})}
+    run = client.create_run(experiment, start_time=started, tags=tags, run_name=f"{name}-{number}")
     client.log_batch(
         run.info.run_id,
         metrics=[Metric(key, value, started + 3_600_000, 0) for key, value in version["metrics"].items()],
         params=[Param(key, value) for key, value in version["params"].items()],
-        tags=[RunTag(key, value) for key, value in tags.items()],
     )
     if "dataset" in version:
         dataset = Dataset(*version["dataset"], "local", json.dumps({"uri": f"warehouse/{version['dataset'][0]}"}))

@@ -10,11 +10,13 @@ if [ "$(id -u)" -ne 0 ] || ! unshare --pid --fork true; then
     exit 77
 fi
 work=$(mktemp -d)
-dns_pid='' daemon_pid=''
+dns_pid='' daemon_pid='' agent_pid=''
 cleanup() {
     mlflow_stop
-    for pid in $daemon_pid $dns_pid; do
+    # unshare's child outlives it: chroot changed the user
+    for pid in $agent_pid $daemon_pid $dns_pid; do
         kill -KILL "$pid" 2> /dev/null || true
+        wait "$pid" 2> /dev/null || true
     done
     rm -rf "$work"
 }
@@ -40,12 +42,14 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 
+listen=127.0.0.1:$(free_port)
+
 # What a container engine does: the image's root, user, environment and entry point.
 in_image() {
     local host=$1
     shift
     exec env -i "${environment[@]}" MLFLOW_TRACKING_URI="http://$host:$mlflow_port" \
-        unshare --pid --fork --kill-child chroot --userspec="$user" --groups= "$root" "$entry" "$@"
+        VW_LISTEN="$listen" unshare --pid --fork --kill-child "$(command -v chroot)" --userspec="$user" --groups= "$root" "$entry" "$@"
 }
 
 for host in localhost by-hosts.test by-dns.test; do
@@ -63,24 +67,28 @@ if (in_image nobody-knows.test sync) > "$work/unknown" 2>&1; then
 fi
 cat "$work/unknown"
 grep -q nobody-knows.test "$work/unknown" || die "the error does not name the host"
+find "$root/var/lib/vw-agent" -mindepth 1 -delete
 
 say "as a daemon"
-(in_image localhost run) &
+(in_image localhost run) 2> "$work/daemon.log" &
 daemon_pid=$!
-for _ in $(seq 100); do
-    agent_pid=$(cat "/proc/$daemon_pid/task/$daemon_pid/children" 2> /dev/null || true)
-    agent_pid=${agent_pid%% *}
-    [ -z "$agent_pid" ] || [ "$(readlink "/proc/$agent_pid/exe")" != "$root$entry" ] || break
+for _ in $(seq 200); do
+    ! grep -q 'event=sync_finished' "$work/daemon.log" || break
     sleep 0.1
 done
+cat "$work/daemon.log" >&2
+grep -q 'event=sync_finished .*outcome=ok' "$work/daemon.log" || die "the daemon did not sync"
+agent_pid=$(tr -d ' ' < "/proc/$daemon_pid/task/$daemon_pid/children")
+get "http://$listen/readyz"
+get "http://$listen/metrics" > "$work/metrics"
+grep -E "^[a-z_]+ [0-9]" "$work/metrics"
 status=$(cat "/proc/$agent_pid/status")
 for line in "NSpid:.*[[:space:]]1" "Uid:([[:space:]]${user%:*}){4}" "Gid:([[:space:]]${user#*:}){4}" "Groups:[[:space:]]*" \
     "CapEff:[[:space:]]0+"; do
     grep -qE "^$line\$" <<< "$status" || die "the process is not as it should be: $line"
 done
-sleep 2
-kill -TERM "$agent_pid"
 from=$(date +%s%N)
+kill -TERM "$agent_pid"
 code=0
 wait "$daemon_pid" || code=$?
 daemon_pid=
