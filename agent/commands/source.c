@@ -93,7 +93,8 @@ int source_open(const struct session *session, bool ask, struct source *out, str
 						.credential = out->label,
 						.config_sha256 = config->sha256,
 						.scope = &out->scope,
-						.workspace = config->mlflow.workspace};
+						.workspace = config->mlflow.workspace,
+						.cancel = &cancelled};
 	return 0;
 }
 

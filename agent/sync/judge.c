@@ -15,38 +15,60 @@ struct again {
 	uint64_t at;
 };
 
-static int judge_again(const vw_version_index *index, struct vw_arena *scratch, void *arg, struct vw_error *err)
-{
-	struct again *again = arg;
+struct judged {
 	vw_entry *old;
 	vw_record *record;
 	vw_compliance *compliance;
-	uint8_t judged[VW_SHA256_SIZE];
-	(void)scratch;
-	if (again->at++ < again->skip)
-		return 0;
-	int code = vw_store_entry(again->txn, again->arena, index->sequence, &old, err);
+	uint8_t sha256[VW_SHA256_SIZE];
+};
+
+static int judge(struct again *again, const vw_version_index *index, struct vw_arena *arena, struct judged *out,
+		 struct vw_error *err)
+{
+	int code = vw_store_entry(again->txn, arena, index->sequence, &out->old, err);
+	if (code == 0 && !out->old->version)
+		return vw_error_set(err, VW_ECORRUPT, "ledger entry %llu should hold a record",
+				    (unsigned long long)index->sequence);
 	if (code == 0)
-		code = vw_store_record(again->arena, old->version, &record, err);
+		code = vw_store_record(arena, out->old->version, &out->record, err);
 	if (code == 0)
-		code = sync_record_judge(again->sync, again->arena, record, &compliance, judged, err);
-	if (code < 0)
-		return code;
-	if (sync_same_sha256(&index->compliance_sha256, judged))
-		return 0;
+		code = sync_record_judge(again->sync, arena, out->record, &out->compliance, out->sha256, err);
+	return code;
+}
+
+static int add_change(struct again *again, const struct judged *judged, struct vw_error *err)
+{
+	const vw_entry *old = judged->old;
 	vw_entry *entry = sync_entry(again->sync, again->arena);
 	vw_version_recorded *v = vw_message_new(again->arena, &verifywise__v1__version_recorded__descriptor);
 	if (!entry || !v)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a ledger entry");
 	*v = *old->version;
-	v->compliance = compliance;
+	v->compliance = judged->compliance;
 	v->n_changed = 0;
 	v->n_events = 0;
 	entry->access = old->access;
 	entry->body_case = VERIFYWISE__V1__ENTRY__BODY_VERSION;
 	entry->version = v;
-	again->changes.items[again->changes.count++] = (struct change){entry, record};
+	again->changes.items[again->changes.count++] = (struct change){entry, judged->record};
 	return again->changes.count == JUDGED_PER_COMMIT; /* 1 stops the walk: time to commit */
+}
+
+/* In the scratch arena first: many may be judged as before, and only what changes has to stay until the commit. */
+static int judge_again(const vw_version_index *index, struct vw_arena *scratch, void *arg, struct vw_error *err)
+{
+	struct again *again = arg;
+	const volatile sig_atomic_t *cancel = again->sync->cx->cancel;
+	struct judged judged;
+	if (again->at++ < again->skip)
+		return 0;
+	if (cancel && *cancel)
+		return vw_error_set(err, VW_ECANCELLED, "cancelled");
+	int code = judge(again, index, scratch, &judged, err);
+	if (code < 0 || sync_same_sha256(&index->compliance_sha256, judged.sha256))
+		return code;
+	code = judge(again, index, again->arena, &judged, err);
+	return code == 0 ? add_change(again, &judged, err) : code;
 }
 
 /* One commit's worth. 1 when there may be more. */

@@ -179,6 +179,18 @@ static const char *outcome_name(enum vw_sync_outcome outcome)
 	return names[outcome];
 }
 
+/* Another policy, or a waiver that ended: then findings change although no record does. */
+static bool judgement_is_old(const struct sync *sync)
+{
+	const vw_sync_state *state = sync->state;
+	const struct vw_policy *policy = sync->cx->policy;
+	if (!state->has_policy_sha256)
+		return false;
+	if (!sync_same_sha256(&state->policy_sha256, vw_policy_sha256(policy)))
+		return true;
+	return vw_policy_waiver_ended(policy, state->last_judged_at, sync->started_at);
+}
+
 static void next_state(struct sync *sync, vw_sync_state *state)
 {
 	const struct vw_sync_result *result = sync->result;
@@ -190,7 +202,9 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 	state->credential = (char *)sync->cx->credential;
 	state->server_version = sync->access.server_version;
 	state->source_uri = (char *)sync->cx->tracking_uri;
-	VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
+	/* while some findings are still another policy's, the next cycle has to know */
+	if (sync->all_judged || !judgement_is_old(sync))
+		VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
 	if (sync->cx->config_sha256)
 		VW_SET_BYTES(state, config_sha256, sync->cx->config_sha256, VW_SHA256_SIZE);
 	if (sync->all_judged)
@@ -395,18 +409,6 @@ static void conclude(struct sync *sync, int code, const struct vw_error *err)
 	result->reason = sync->failed;
 }
 
-/* Another policy, or a waiver that ended: then findings change although no record does. */
-static bool judgement_is_old(const struct sync *sync)
-{
-	const vw_sync_state *state = sync->state;
-	const struct vw_policy *policy = sync->cx->policy;
-	if (!state->has_policy_sha256)
-		return false;
-	if (!sync_same_sha256(&state->policy_sha256, vw_policy_sha256(policy)))
-		return true;
-	return vw_policy_waiver_ended(policy, state->last_judged_at, sync->started_at);
-}
-
 int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_options *options,
 		struct vw_sync_result *out, struct vw_error *err)
 {
@@ -457,7 +459,7 @@ int vw_sync_reevaluate(const struct vw_sync_context *context, struct vw_sync_res
 		code = commit(&c, err);
 	}
 	set_counts(&out->counts);
-	out->outcome = code == 0 ? VW_SYNC_OK : VW_SYNC_FAILED;
+	out->outcome = code == 0 ? VW_SYNC_OK : code == VW_ECANCELLED ? VW_SYNC_CANCELLED : VW_SYNC_FAILED;
 	out->duration_ms = vw_clock_monotonic() - sync.started_mono;
 	end(&sync);
 	return code;

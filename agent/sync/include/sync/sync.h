@@ -13,6 +13,7 @@
 #include "normalize/mask.h"
 #include "storage/store.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ struct vw_sync_context {
 	const uint8_t *config_sha256; /* 32 bytes */
 	const struct vw_scope *scope;
 	const char *workspace;        /* the one workspace to read; NULL: all that are offered */
+	const volatile sig_atomic_t *cancel; /* as the client's: non-zero ends the cycle within a second; may be NULL */
 	void (*progress)(const struct vw_progress *progress, void *arg); /* may be NULL */
 	void *progress_arg;
 };
