@@ -5,7 +5,7 @@ import json
 
 import pytest
 import seed
-from agent import OK, UNREACHABLE
+from agent import CONFIGURATION, OK, UNREACHABLE
 from oracle import Oracle, differences
 from proxies import Answer, Proxy
 from servers import READER
@@ -227,7 +227,8 @@ def test_client_certificate(small, agent, authority, server_file):
         names = {dict(pair[0] for pair in r.peer_certificate["subject"])["commonName"] for r in proxy.requests}
         assert names == {"agent"}
         seen = len(proxy.requests)
-        agent(proxy.url, **env).sync(code=UNREACHABLE)
+        agent(proxy.url, "mlflow: {retries: 1}\n", **env).sync(code=UNREACHABLE)
+        agent(proxy.url, MLFLOW_TRACKING_CLIENT_CERT_PATH="/nowhere.pem", **env).sync(code=CONFIGURATION)
         assert len(proxy.requests) == seen
 
 
