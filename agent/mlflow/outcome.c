@@ -88,7 +88,9 @@ static int fault_code(CURLcode result)
 
 static void judge_fault(struct vw_attempt *attempt, CURLcode result, const char *call, struct vw_outcome *out)
 {
-	const char *detail = attempt->detail[0] ? attempt->detail : curl_easy_strerror(result);
+	/* curl quotes a proxy's address that it cannot read, password and all */
+	bool quotes = strstr(attempt->detail, "://") != NULL;
+	const char *detail = attempt->detail[0] && !quotes ? attempt->detail : curl_easy_strerror(result);
 	int full = vw_buffer_error(&attempt->body);
 	struct vw_buffer safe;
 
