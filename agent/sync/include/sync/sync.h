@@ -48,13 +48,14 @@ struct vw_sync_context {
 	const struct vw_masker *masker;
 	const struct vw_mapping *mapping;
 	const struct vw_policy *policy;
-	const char *tracking_uri;     /* without user info */
+	const char *tracking_uri; /* without user info */
 	const char *agent_version;
 	const char *credential;       /* label, never a secret */
 	const uint8_t *config_sha256; /* 32 bytes */
 	const struct vw_scope *scope;
-	const char *workspace;        /* the one workspace to read; NULL: all that are offered */
-	const volatile sig_atomic_t *cancel; /* as the client's: non-zero ends the cycle within a second; may be NULL */
+	const char *workspace; /* the one workspace to read; NULL: all that are offered */
+	const volatile sig_atomic_t
+	    *cancel; /* as the client's: non-zero ends the cycle within a second; may be NULL */
 	void (*progress)(const struct vw_progress *progress, void *arg); /* may be NULL */
 	void *progress_arg;
 };
@@ -74,12 +75,12 @@ struct vw_sync_result {
 	vw_sync_counts counts;
 	int64_t duration_ms;
 	char sync_id[37];
-	struct vw_error reason;       /* of the first failure that ended or marred the cycle */
+	struct vw_error reason; /* of the first failure that ended or marred the cycle */
 };
 
 /* Runs one cycle. 0 also with VW_SYNC_SUSPECT; otherwise what ended it, and `out` still says how far it came. */
-int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_options *options, struct vw_sync_result *out,
-                struct vw_error *err);
+int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_options *options,
+		struct vw_sync_result *out, struct vw_error *err);
 
 /* Judges all that is stored by the context's policy, with no request (the client may be NULL); writes what differs. */
 int vw_sync_reevaluate(const struct vw_sync_context *context, struct vw_sync_result *out, struct vw_error *err);
