@@ -288,6 +288,24 @@ static int read_aws(struct search *search, struct vw_credential_set *out, struct
 	return out->origin ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the credentials");
 }
 
+/* What becomes part of a header: a line end in it would begin another one. NULL is fine. */
+static bool fits_header(const struct vw_secret *secret)
+{
+	for (const char *c = secret ? vw_secret_text(secret) : ""; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static int check_set(const struct vw_credential_set *set, struct vw_error *err)
+{
+	bool signs = set->kind == VW_CREDENTIAL_SIGV4; /* a user name and password are sent as base64 */
+	if (fits_header(set->token) && (!signs || fits_header(set->username)))
+		return 0;
+	return vw_error_set(err, VW_ECONFIG, "credentials: the token (%s) holds control characters", set->origin);
+}
+
 int vw_credential_sources_read(const struct vw_credential_sources *sources, struct vw_credential_set *out,
 			       struct vw_error *err)
 {
@@ -298,6 +316,8 @@ int vw_credential_sources_read(const struct vw_credential_sources *sources, stru
 		code = read_aws(&search, out, err);
 	else if ((code = search_all(&search, err)) == 0)
 		code = choose(&search, out, err);
+	if (code == 0)
+		code = check_set(out, err);
 	vw_secret_close(search.username.secret);
 	vw_secret_close(search.password.secret);
 	vw_secret_close(search.token.secret);

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 import seed
-from agent import interrupt
+from agent import CONFIGURATION, interrupt
 from proxies import Answer, Proxy
 
 TOKEN = "tok-e2e-Zz81-secret-of-the-environment"
@@ -82,7 +82,7 @@ def test_no_secret_in_errors(secretive):
         result = secretive.run("sync", code=None, timeout=60, **env)
         assert result.code > 0, (env, result)
         assert not found((result.out + result.err).encode(), ACCESS), env
-    result = secretive.run("sync", code=None, MLFLOW_TRACKING_TOKEN=TOKEN + "\nX-Injected: 1")
+    result = secretive.run("sync", code=CONFIGURATION, MLFLOW_TRACKING_TOKEN=TOKEN + "\nX-Injected: 1")
     assert not found((result.out + result.err).encode(), ACCESS)
     assert all("x-injected" not in r.headers for r in secretive.proxy.requests)
 
