@@ -19,12 +19,14 @@ bool field_is_map(const ProtobufCFieldDescriptor *field)
 
 bool field_is_time(const ProtobufCFieldDescriptor *field)
 {
-	return field->type == PROTOBUF_C_TYPE_INT64 && has_suffix(field->name, "_at");
+	return field->type == PROTOBUF_C_TYPE_INT64 &&
+	       (has_suffix(field->name, "_at") || strcmp(field->name, "timestamp") == 0);
 }
 
 bool field_is_digest(const ProtobufCFieldDescriptor *field)
 {
-	return field->type == PROTOBUF_C_TYPE_BYTES && has_suffix(field->name, "_sha256");
+	return field->type == PROTOBUF_C_TYPE_BYTES &&
+	       (has_suffix(field->name, "_sha256") || strcmp(field->name, "sha256") == 0);
 }
 
 bool field_is_choice(const ProtobufCFieldDescriptor *field)

@@ -9,9 +9,9 @@
 
 /* True for a repeated KeyValue: a map. */
 bool field_is_map(const ProtobufCFieldDescriptor *field);
-/* True for an int64 named *_at: milliseconds since the epoch. */
+/* True for an int64 named *_at or timestamp: milliseconds since the epoch. */
 bool field_is_time(const ProtobufCFieldDescriptor *field);
-/* True for bytes named *_sha256. */
+/* True for bytes named *_sha256 or sha256. */
 bool field_is_digest(const ProtobufCFieldDescriptor *field);
 /* True for a member of a oneof. */
 bool field_is_choice(const ProtobufCFieldDescriptor *field);

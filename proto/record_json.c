@@ -3,6 +3,8 @@
 #include "base/digest.h"
 #include "proto/message.h"
 
+#include <string.h>
+
 static void put_message(struct vw_json_writer *w, const char *key, const void *message)
 {
 	vw_json_key(w, key);
@@ -24,6 +26,13 @@ static void put_time(struct vw_json_writer *w, const char *key, int64_t ms)
 	vw_json_put_time(w, ms);
 }
 
+/* Fields are named without their section: the names are different without it too, of all that have a choice of sources. */
+static const char *bare_name(const char *field)
+{
+	const char *dot = strchr(field, '.');
+	return dot ? dot + 1 : field;
+}
+
 static void put_provenance(struct vw_json_writer *w, const vw_record *record)
 {
 	vw_json_key(w, "provenance");
@@ -33,10 +42,10 @@ static void put_provenance(struct vw_json_writer *w, const vw_record *record)
 		if (!p->field)
 			continue;
 		if (!p->raw) {
-			put_text(w, p->field, p->from);
+			put_text(w, bare_name(p->field), p->from);
 			continue;
 		}
-		vw_json_key(w, p->field);
+		vw_json_key(w, bare_name(p->field));
 		vw_json_begin_object(w);
 		put_text(w, "from", p->from);
 		put_text(w, "raw", p->raw);

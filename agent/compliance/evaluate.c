@@ -89,7 +89,7 @@ static void set_policy(const struct vw_policy *policy, struct vw_arena *arena, v
 		return;
 	reference->id = policy->yaml->policy.id;
 	VW_SET(reference, version, policy->yaml->policy.version);
-	VW_SET_BYTES(reference, policy_sha256, policy->sha256, sizeof(policy->sha256));
+	VW_SET_BYTES(reference, sha256, policy->sha256, sizeof(policy->sha256));
 	compliance->policy = reference;
 }
 

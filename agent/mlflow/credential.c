@@ -170,7 +170,7 @@ static void append_fingerprint(struct vw_buffer *out, const struct vw_secret *se
 	uint8_t mac[VW_SHA256_SIZE];
 	char hex[2 * FINGERPRINT_BYTES + 1];
 	vw_hmac_sha256(key, 32, vw_secret_text(secret), vw_secret_length(secret), mac);
-	vw_buffer_printf(out, "hmac-8:%s", vw_hex_encode(mac, FINGERPRINT_BYTES, hex));
+	vw_buffer_printf(out, "sha256-8:%s", vw_hex_encode(mac, FINGERPRINT_BYTES, hex));
 	vw_wipe(mac, sizeof(mac));
 }
 

@@ -72,6 +72,10 @@ static vw_metric *copy_metric(struct vw_draft *draft, const vw_metric *metric)
 	*copy = *metric;
 	copy->base.n_unknown_fields = 0;
 	copy->base.unknown_fields = NULL;
+	/* a time that is none is no time of this observation */
+	copy->timestamp = 0;
+	copy->has_timestamp =
+	    vw_draft_time(draft, "training.metrics", metric->has_timestamp, metric->timestamp, &copy->timestamp);
 	copy->key = vw_draft_clean(draft, "training.metrics", metric->key);
 	copy->dataset = vw_draft_text(draft, "training.metrics", metric->dataset);
 	if (copy->has_value && isnan(copy->value)) {

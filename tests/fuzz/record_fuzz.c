@@ -45,7 +45,7 @@ static void print(const vw_record *record)
 static void look_up(struct vw_arena *arena, const vw_record *record)
 {
 	static const char *const paths[] = {"lifecycle.tags.team", "lifecycle.created_at", "risk.regulatory_scope",
-					    "training.metrics", "artifacts.runtime_environment.file_sha256"};
+					    "training.metrics", "artifacts.runtime_environment.sha256"};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct vw_field_path path;

@@ -199,7 +199,7 @@ class Expectation:
         out["completeness.stale"] = []
         out["completeness.stale_since_at"] = None
         out["removed_at"] = None
-        out["provenance"] = self.provenance
+        out["provenance"] = {field.split(".", 1)[1]: source for field, source in self.provenance.items()}
         out["warnings"] = self.warnings
         if self.oracle.uri:
             out["source.tracking_uri"] = self.oracle.uri
@@ -306,7 +306,7 @@ class Expectation:
             elif math.isinf(value):
                 value = "Infinity" if value > 0 else "-Infinity"
             key = (clean(metric["key"]), metric["step"], metric["timestamp"], metric["dataset"])
-            found[key] = {"key": key[0], "value": value, "step": key[1], "timestamp": key[2], "dataset": key[3]}
+            found[key] = {"key": key[0], "value": value, "step": key[1], "timestamp": moment(key[2]), "dataset": key[3]}
         return [found[k] for k in sorted(found, key=lambda k: (k[0].encode(), k[1], k[2], (k[3] or "").encode()))]
 
     def logged_model_id(self):

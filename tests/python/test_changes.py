@@ -172,7 +172,7 @@ def test_run_edits(synced, client, model):
     events, rows = news(synced)
     assert not events and set(changed(rows)) == {"1"}
     training = synced.record(model, "1")["training"]
-    assert training["metrics"] == [{"key": "auc", "value": 0.9, "step": 1, "timestamp": 1_700_000_000_001, "dataset": None}]
+    assert training["metrics"] == [{"key": "auc", "value": 0.9, "step": 1, "timestamp": "2023-11-14T22:13:20.001Z", "dataset": None}]
     assert training["hyperparameters"] == {"depth": "3", "width": "7"}
     assert training["evaluation_tags"] == {"fairness.checked": "yes"}
     assert training["training_status"] == "FAILED"

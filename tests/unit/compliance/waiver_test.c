@@ -192,7 +192,7 @@ static void result_names_the_policy(void **state)
 
 	assert_string_equal(made->policy->id, "t");
 	assert_int_equal(made->policy->version, 7);
-	assert_int_equal(made->policy->policy_sha256.len, 32);
+	assert_int_equal(made->policy->sha256.len, 32);
 	assert_int_equal(made->n_findings, 2);
 	assert_string_equal(made->findings[0]->rule, "owner");
 	assert_string_equal(made->findings[1]->rule, "field-scope");

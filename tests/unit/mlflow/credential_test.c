@@ -320,8 +320,8 @@ static void labels_tell_no_secret(void **state)
 	assert_int_equal(open_with(f, (struct vw_credential_settings){.token_file = path_of(f, "tok")}), 0);
 	vw_credentials_label(f->credentials, key, one);
 	vw_credentials_label(f->credentials, other_key, other);
-	assert_int_equal(strncmp(one, "bearer:hmac-8:", 14), 0);
-	assert_int_equal(strlen(one), 14 + 16);
+	assert_int_equal(strncmp(one, "bearer:sha256-8:", 16), 0);
+	assert_int_equal(strlen(one), 16 + 16);
 	assert_string_not_equal(one, other);
 	assert_null(strstr(one, "token-secret"));
 }

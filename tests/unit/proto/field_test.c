@@ -123,8 +123,8 @@ static void test_other_types(void **state)
 	VW_SET(&metric, value, (double)-INFINITY);
 	check(&metric.base, "value", 1, "-Infinity");
 	check(&metric.base, "step", 1, "-4");
-	VW_SET_BYTES(&policy, policy_sha256, digest, sizeof(digest));
-	check(&policy.base, "policy_sha256", 1, "01fe");
+	VW_SET_BYTES(&policy, sha256, digest, sizeof(digest));
+	check(&policy.base, "sha256", 1, "01fe");
 	VW_SET(&identity, epoch, UINT64_MAX);
 	VW_SET_BYTES(&identity, fingerprint_key, "ab", 2);
 	check(&identity.base, "epoch", 1, "18446744073709551615");

@@ -1,4 +1,5 @@
 /* Messages as JSON, names of enum values. */
+#include "proto/record_json.h"
 #include "sample.h"
 
 #include <setjmp.h>
@@ -35,8 +36,10 @@ static void test_record(void **state)
 	      "\"created_at\":\"2026-03-01T12:00:00.000Z\",\"last_updated_at\":null,\"source_run_id\":null,"
 	      "\"source_artifact_uri\":null},"
 	      "\"training\":{\"training_status\":null,\"training_started_at\":null,\"training_ended_at\":null,"
-	      "\"metrics\":[{\"key\":\"auc\",\"value\":0.93,\"step\":3,\"timestamp\":1772366400000,\"dataset\":null},"
-	      "{\"key\":\"loss\",\"value\":\"NaN\",\"step\":3,\"timestamp\":1772366400000,\"dataset\":null}],"
+	      "\"metrics\":[{\"key\":\"auc\",\"value\":0.93,\"step\":3,\"timestamp\":\"2026-03-01T12:00:00.000Z\","
+	      "\"dataset\":null},"
+	      "{\"key\":\"loss\",\"value\":\"NaN\",\"step\":3,\"timestamp\":\"2026-03-01T12:00:00.000Z\",\"dataset\":"
+	      "null}],"
 	      "\"hyperparameters\":{},\"evaluation_tags\":{}},"
 	      "\"lineage\":null,\"risk\":null,\"artifacts\":null,\"completeness\":null,\"provenance\":[],"
 	      "\"warnings\":[]}");
@@ -50,10 +53,10 @@ static void test_digest_and_number(void **state)
 	(void)state;
 	policy.id = (char *)"p";
 	VW_SET(&policy, version, -2);
-	VW_SET_BYTES(&policy, policy_sha256, digest, sizeof(digest));
-	check(&policy.base, "{\"id\":\"p\",\"version\":-2,\"policy_sha256\":\"00abff\"}");
-	VW_SET_BYTES(&policy, policy_sha256, NULL, 0);
-	check(&policy.base, "{\"id\":\"p\",\"version\":-2,\"policy_sha256\":\"\"}");
+	VW_SET_BYTES(&policy, sha256, digest, sizeof(digest));
+	check(&policy.base, "{\"id\":\"p\",\"version\":-2,\"sha256\":\"00abff\"}");
+	VW_SET_BYTES(&policy, sha256, NULL, 0);
+	check(&policy.base, "{\"id\":\"p\",\"version\":-2,\"sha256\":\"\"}");
 }
 
 static void test_bytes_and_uint64(void **state)
@@ -108,6 +111,48 @@ static void test_fields_in_a_larger_object(void **state)
 	check(NULL, "null");
 }
 
+/* record.md: the sections and names of the one JSON form; provenance names fields without their section. */
+static void test_record_of_the_inventory(void **state)
+{
+	VW_AUTO(vw_arena_cleanup) struct vw_arena *arena = vw_arena_open(0);
+	vw_record *record = vw_message_new(arena, &verifywise__v1__record__descriptor);
+	vw_provenance owner = VERIFYWISE__V1__PROVENANCE__INIT, risk = owner, *list[] = {&owner, &risk};
+	vw_version_recorded entry = VERIFYWISE__V1__VERSION_RECORDED__INIT;
+	vw_access access = VERIFYWISE__V1__ACCESS__INIT;
+	struct vw_buffer buf;
+	struct vw_json_writer w;
+
+	(void)state;
+	record->model_name = (char *)"churn";
+	record->version_number = (char *)"12";
+	owner.field = (char *)"identity.owner";
+	owner.from = (char *)"version_tag:owner";
+	risk.field = (char *)"risk.risk_category";
+	risk.from = (char *)"run_tag:ai_act_risk";
+	risk.raw = (char *)"High-Risk";
+	record->provenance = list;
+	record->n_provenance = 2;
+	access.source_uri = (char *)"http://mlflow";
+	VW_SET(&entry, first_seen_at, SAMPLE_TIME);
+	vw_buffer_init(&buf, 0);
+	vw_json_writer_init(&w, &buf, false);
+	vw_record_json(&w, &(struct vw_record_view){.record = record,
+						    .entry = &entry,
+						    .access = &access,
+						    .recorded_at = SAMPLE_TIME,
+						    .last_full_started_at = SAMPLE_TIME + 1});
+	assert_string_equal(
+	    vw_buffer_text(&buf),
+	    "{\"model_name\":\"churn\",\"version_number\":\"12\",\"workspace\":null,\"identity\":null,"
+	    "\"lifecycle\":null,\"training\":null,\"lineage\":null,\"risk\":null,\"artifacts\":null,"
+	    "\"compliance\":null,\"completeness\":null,\"provenance\":{\"owner\":\"version_tag:owner\","
+	    "\"risk_category\":{\"from\":\"run_tag:ai_act_risk\",\"raw\":\"High-Risk\"}},\"warnings\":[],"
+	    "\"source\":{\"tracking_uri\":\"http://mlflow\",\"server_version\":null},\"record_sha256\":null,"
+	    "\"first_seen_at\":\"2026-03-01T12:00:00.000Z\",\"last_synced_at\":\"2026-03-01T12:00:00.001Z\","
+	    "\"removed_at\":null}");
+	vw_buffer_reset(&buf);
+}
+
 static void test_enum(void **state)
 {
 	int value = 77;
@@ -160,6 +205,7 @@ int main(void)
 	    cmocka_unit_test(test_bytes_and_uint64),
 	    cmocka_unit_test(test_choice),
 	    cmocka_unit_test(test_fields_in_a_larger_object),
+	    cmocka_unit_test(test_record_of_the_inventory),
 	    cmocka_unit_test(test_enum),
 	    cmocka_unit_test(test_enum_round_trip),
 	};

@@ -45,7 +45,7 @@ vw_credentials_password(const struct vw_credentials *credentials); /* basic's pa
 const struct vw_secret *
 vw_credentials_token(const struct vw_credentials *credentials); /* bearer, or SigV4's session token */
 
-/* What may be written down: "none", "basic:alice", "bearer:hmac-8:1f3a…", "sigv4:AKIA…" with an HMAC-SHA-256 under `key` cut to
+/* What may be written down: "none", "basic:alice", "bearer:sha256-8:1f3a…", "sigv4:AKIA…" with an HMAC-SHA-256 under `key` cut to
  * 8 bytes, so that a weak token cannot be guessed from it. Basic names the user only. Writes into `out`. */
 #define VW_CREDENTIAL_LABEL 256
 const char *vw_credentials_label(const struct vw_credentials *credentials, const uint8_t key[32],
