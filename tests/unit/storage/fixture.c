@@ -48,19 +48,17 @@ void drop_dir(char *dir)
 	free(dir);
 }
 
-static void run_child(int (*step)(void *arg), void *arg, int said, unsigned seconds)
+static void run_child(int (*step)(void *arg), void *arg, int said)
 {
 	/* the default ending, not the test runner's handlers */
 	const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGALRM};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], SIG_DFL);
-	if (seconds > 0)
-		alarm(seconds);
 	dup2(said, STDERR_FILENO);
 	_exit(step(arg));
 }
 
-struct ending in_child_within(int (*step)(void *arg), void *arg, unsigned seconds)
+struct ending in_child(int (*step)(void *arg), void *arg)
 {
 	struct ending end = {.exit_code = -1};
 	int fds[2], status;
@@ -69,7 +67,7 @@ struct ending in_child_within(int (*step)(void *arg), void *arg, unsigned second
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		run_child(step, arg, fds[1], seconds);
+		run_child(step, arg, fds[1]);
 	close(fds[1]);
 	size_t len = 0;
 	for (ssize_t n; len < sizeof(end.said) - 1; len += (size_t)n)
@@ -82,11 +80,6 @@ struct ending in_child_within(int (*step)(void *arg), void *arg, unsigned second
 	else
 		end.signal = WTERMSIG(status);
 	return end;
-}
-
-struct ending in_child(int (*step)(void *arg), void *arg)
-{
-	return in_child_within(step, arg, 0);
 }
 
 void read_bytes(const char *path, uint8_t **out, size_t *out_len)

@@ -27,8 +27,6 @@ struct ending {
 	char said[2048]; /* on standard error */
 };
 struct ending in_child(int (*step)(void *arg), void *arg);
-/* The same with a time limit: killed after `seconds`, signal is then SIGKILL. */
-struct ending in_child_within(int (*step)(void *arg), void *arg, unsigned seconds);
 
 void read_bytes(const char *path, uint8_t **out, size_t *out_len);
 void write_bytes(const char *path, const uint8_t *bytes, size_t len);
