@@ -95,15 +95,16 @@ static void find_map(struct vw_txn *txn)
 {
 	struct vw_kv *kv = txn->kv;
 	MDB_val key = {3, (char *)"txn"}, value;
+	MDB_envinfo info;
 	uint64_t number;
 	if (kv->map || kv->page_size != (unsigned)sysconf(_SC_PAGESIZE) ||
 	    mdb_get(txn->txn, kv->handles[kv->table_count], &key, &value) != 0)
 		return;
 	uint8_t *page = (uint8_t *)value.mv_data - (uintptr_t)value.mv_data % kv->page_size;
 	memcpy(&number, page, sizeof(number));
-	uint8_t *map = (uint8_t *)((uintptr_t)page - number * kv->page_size);
-	if (is_map(kv, map))
-		kv->map = map;
+	if (mdb_env_info(kv->env, &info) == 0 && number <= info.me_last_pgno &&
+	    is_map(kv, page - number * kv->page_size))
+		kv->map = page - number * kv->page_size;
 }
 
 int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err)
