@@ -8,26 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-int vw_attempt_open(struct vw_attempt *attempt)
+void vw_attempt_init(struct vw_attempt *attempt)
 {
+	*attempt = (struct vw_attempt){.easy = NULL};
 	vw_buffer_init(&attempt->body, VW_MAX_RESPONSE);
-	attempt->headers = NULL;
-	attempt->easy = curl_easy_init();
-	return attempt->easy ? 0 : VW_ENOMEM;
 }
 
-void vw_attempt_close(struct vw_attempt *attempt)
-{
-	if (!attempt->easy)
-		return;
-	vw_attempt_clear(attempt);
-	curl_easy_cleanup(attempt->easy);
-	attempt->easy = NULL;
-}
-
+/* A handle that is only reset keeps the last request, its secrets too; connections belong to the multi handle. */
 void vw_attempt_clear(struct vw_attempt *attempt)
 {
-	curl_easy_reset(attempt->easy);
+	curl_easy_cleanup(attempt->easy);
+	attempt->easy = NULL;
 	curl_slist_free_all(attempt->headers);
 	attempt->headers = NULL;
 	vw_buffer_reset(&attempt->body);
@@ -234,9 +225,11 @@ int vw_attempt_prepare(struct vw_attempt *attempt, const struct vw_endpoint *end
 	    strstr(vw_buffer_text(&request->query), "%2B"))
 		return vw_error_set(err, VW_EUNSUPPORTED, "%s: a name with '+' cannot be asked for with AWS SigV4",
 				    vw_call_name(request->id));
-	bool good = put_headers(attempt, endpoint, request) && set_url(attempt->easy, endpoint, request) &&
-		    set_tls(attempt->easy, endpoint) && set_proxy(attempt->easy, endpoint) &&
-		    set_signature(attempt->easy, endpoint) && set_exchange(attempt, endpoint, request);
+	attempt->easy = curl_easy_init();
+	bool good = attempt->easy && put_headers(attempt, endpoint, request) &&
+		    set_url(attempt->easy, endpoint, request) && set_tls(attempt->easy, endpoint) &&
+		    set_proxy(attempt->easy, endpoint) && set_signature(attempt->easy, endpoint) &&
+		    set_exchange(attempt, endpoint, request);
 	if (!good)
 		return vw_error_set(err, VW_ENOMEM, "%s: curl cannot take the request's options",
 				    vw_call_name(request->id));

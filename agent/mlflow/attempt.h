@@ -25,15 +25,14 @@ void vw_endpoint_reset(struct vw_endpoint *endpoint);
 bool vw_curl_init(void);
 
 struct vw_attempt {
-	CURL *easy;
+	CURL *easy; /* NULL between requests */
 	struct curl_slist *headers;
 	struct vw_buffer body;
 	char detail[CURL_ERROR_SIZE];
 };
-int vw_attempt_open(struct vw_attempt *attempt);
-void vw_attempt_close(struct vw_attempt *attempt);
+void vw_attempt_init(struct vw_attempt *attempt);
 
-/* Makes the handle ready for `request`, which must live until vw_attempt_clear(). VW_EINVAL for a workspace's name that cannot be a header. */
+/* Makes a handle ready for `request`, which must live until vw_attempt_clear(). VW_EINVAL for a workspace's name that cannot be a header. */
 int vw_attempt_prepare(struct vw_attempt *attempt, const struct vw_endpoint *endpoint,
 		       const struct vw_request *request, struct vw_error *err);
 /* Forgets request and answer; wipes what was secret. The connection stays with the multi handle. */

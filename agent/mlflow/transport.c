@@ -101,10 +101,8 @@ static int open_pool(struct vw_transport *t)
 		return VW_ENOMEM;
 	curl_multi_setopt(t->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)connections);
 	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)connections);
-	for (int i = 0; i < connections; i++) {
-		if (vw_attempt_open(&t->slots[i].attempt) < 0)
-			return VW_ENOMEM;
-	}
+	for (int i = 0; i < connections; i++)
+		vw_attempt_init(&t->slots[i].attempt);
 	return 0;
 }
 
@@ -137,7 +135,8 @@ int vw_transport_open(const struct vw_mlflow_settings *settings, struct vw_crede
 static struct job *slot_release(struct vw_transport *t, struct slot *slot)
 {
 	struct job *job = slot->job;
-	curl_multi_remove_handle(t->multi, slot->attempt.easy);
+	if (slot->attempt.easy)
+		curl_multi_remove_handle(t->multi, slot->attempt.easy);
 	vw_attempt_clear(&slot->attempt);
 	slot->job = NULL;
 	t->busy--;
@@ -222,8 +221,6 @@ void vw_transport_close(struct vw_transport *t)
 		return;
 	vw_error_set(&why, VW_ECANCELLED, "the client is closed");
 	end_all(t, &why, NULL);
-	for (int i = 0; t->slots && i < t->endpoint.settings.connections; i++)
-		vw_attempt_close(&t->slots[i].attempt);
 	free(t->slots);
 	if (t->multi)
 		curl_multi_cleanup(t->multi);

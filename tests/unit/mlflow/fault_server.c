@@ -105,9 +105,12 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static _Noreturn void accept_all(int listener)
+static _Noreturn void accept_all(int listener, pid_t parent)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* does not outlive a test that crashes */
+	/* neither outlives a test that crashes nor keeps its output open */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+		_exit(1);
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		pthread_t thread;
@@ -136,10 +139,11 @@ void fault_server_start(struct fault_server *server, fault_handler handler)
 	handle = handler;
 	server->port = ntohs(address.sin_port);
 	snprintf(server->uri, sizeof(server->uri), "http://127.0.0.1:%d", server->port);
+	pid_t parent = getpid();
 	server->pid = fork();
 	assert_true(server->pid >= 0);
 	if (server->pid == 0)
-		accept_all(listener);
+		accept_all(listener, parent);
 	close(listener);
 }
 
