@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/secret.h"
 #include "base/text.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +68,7 @@ static int take_userinfo(struct config *c, size_t i, struct vw_error *err)
 {
 	const char *uri = c->values[i], *authority = strstr(uri, "://");
 	bool http = strncmp(uri, "http://", 7) == 0 || strncmp(uri, "https://", 8) == 0;
-	if (!authority || !http) {
+	if (!authority || !http || strcspn(authority + 3, "/?#") == 0) {
 		c->values[i] = vw_uri_redact(c->arena, uri);
 		return bad_value(
 		    c, i, "an http:// or https:// address (a local path or database cannot be read by this agent)",
@@ -380,21 +380,30 @@ void vw_config_close(struct vw_config *config)
 
 /* ---- showing ---- */
 
+/* As YAML that reads back as the same text, and that a terminal does not obey. */
 static void show_scalar(struct vw_buffer *out, const char *text)
 {
-	bool plain =
-	    text[0] &&
-	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-:") == strlen(text) &&
-	    text[strlen(text) - 1] != ':';
-	if (plain) {
-		vw_text_append_safe(out, text);
+	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-:";
+	struct vw_json_writer w;
+	size_t len = strlen(text);
+	bool printable = true;
+	for (size_t i = 0; i < len; i++)
+		printable = printable && text[i] >= 0x20 && text[i] < 0x7f;
+	if (len > 0 && strspn(text, harmless) == len && !strchr("-:", text[0]) && text[len - 1] != ':') {
+		vw_buffer_puts(out, text);
+		return;
+	}
+	if (!printable) {
+		/* a text of JSON is one of YAML */
+		vw_json_writer_init(&w, out, false);
+		vw_json_put_text(&w, text);
 		return;
 	}
 	vw_buffer_putc(out, '\'');
 	for (; *text; text++) {
 		if (*text == '\'')
 			vw_buffer_putc(out, '\'');
-		vw_buffer_putc(out, iscntrl((unsigned char)*text) ? ' ' : *text);
+		vw_buffer_putc(out, *text);
 	}
 	vw_buffer_putc(out, '\'');
 }

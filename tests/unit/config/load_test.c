@@ -197,6 +197,7 @@ static void bad_values_name_file_line_and_key(void **state)
 		(const char *[]){"agent.yaml:2", "mlflow.connections", "99", "1 to 16", NULL});
 	refused("schedule:\n\n  quick: soon\n", (const char *[]){"agent.yaml:3", "schedule.quick", "soon", NULL});
 	refused("mlflow: {tracking_uri: 'sqlite:///x.db'}\n", (const char *[]){"mlflow.tracking_uri", "http", NULL});
+	refused("mlflow: {tracking_uri: 'https:///x'}\n", (const char *[]){"mlflow.tracking_uri", "http", NULL});
 	refused("listen: 0.0.0.0:9477\n", (const char *[]){"agent.yaml:1", "listen", "loopback", NULL});
 	refused("log: {level: loud}\n", (const char *[]){"log.level", "debug", NULL});
 	refused("mlflow: {insecure_tls: perhaps}\n", (const char *[]){"insecure_tls", "true or false", NULL});
@@ -266,14 +267,17 @@ static void shown_configuration_reads_back(void **state)
 	struct vw_buffer shown;
 	(void)state;
 	assert_int_equal(load("mlflow: {tracking_uri: 'http://h.example.org', ca_file: '/etc/it''s here.pem'}\n"
-			      "scope: {include: ['a b', \"c'd\"]}\n",
+			      "scope: {include: ['a b', \"c'd\", '-', \"\\e[31m\\x9bü\"]}\n",
 			      &a, &err),
 			 0);
 	vw_buffer_init(&shown, 0);
 	vw_config_show(a, &shown);
+	assert_null(strpbrk(vw_buffer_text(&shown), "\x1b\x9b")); /* a terminal obeys neither */
 	assert_int_equal(load(vw_buffer_text(&shown), &b, &err), 0);
 	assert_string_equal(b->mlflow.ca_file, "/etc/it's here.pem");
 	assert_string_equal(b->include[1], "c'd");
+	assert_string_equal(b->include[2], "-");
+	assert_string_equal(b->include[3], "\x1b[31m\xc2\x9bü");
 	vw_buffer_reset(&shown);
 	vw_config_close(a);
 	vw_config_close(b);
