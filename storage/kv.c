@@ -240,15 +240,14 @@ static int open_all(struct vw_kv *kv, const char *dir, struct vw_error *err)
 		vw_folder_mark(&kv->folder, 0);
 	vw_damage_guard(kv->folder.data_path);
 	rc = open_env(kv, dir, &head, err);
-	if (rc == 0)
-		rc = check_snapshot(kv, err);
-	if (rc == 0)
-		rc = kv->mode == VW_KV_WRITE ? vw_kv_write(kv, make_tables, kv, err) : find_tables(kv, err);
 	if (rc < 0)
 		return rc;
 	mdb_env_stat(kv->env, &st);
 	kv->page_size = st.ms_psize;
-	return 0;
+	rc = check_snapshot(kv, err);
+	if (rc == 0)
+		rc = kv->mode == VW_KV_WRITE ? vw_kv_write(kv, make_tables, kv, err) : find_tables(kv, err);
+	return rc == 0 ? vw_kv_find_map(kv, err) : rc;
 }
 
 int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode, struct vw_kv **out,

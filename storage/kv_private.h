@@ -55,6 +55,9 @@ bool vw_value_sound(struct vw_bytes key, struct vw_bytes stored);
 int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes stored, struct vw_bytes *out,
 		  struct vw_error *err);
 
+/* Looks where the map is, for those who then only write. */
+int vw_kv_find_map(struct vw_kv *kv, struct vw_error *err);
+
 MDB_dbi vw_table_handle(const struct vw_txn *txn, int table);
 
 #endif

@@ -97,8 +97,9 @@ static void find_map(struct vw_txn *txn)
 	MDB_val key = {3, (char *)"txn"}, value;
 	MDB_envinfo info;
 	uint64_t number;
-	if (kv->map || kv->page_size != (unsigned)sysconf(_SC_PAGESIZE) ||
-	    mdb_get(txn->txn, kv->handles[kv->table_count], &key, &value) != 0)
+	MDB_dbi commits = kv->handles[kv->table_count];
+	if (kv->map || commits == 0 || kv->page_size != (unsigned)sysconf(_SC_PAGESIZE) ||
+	    mdb_get(txn->txn, commits, &key, &value) != 0)
 		return;
 	uint8_t *page = (uint8_t *)value.mv_data - (uintptr_t)value.mv_data % kv->page_size;
 	memcpy(&number, page, sizeof(number));
@@ -112,6 +113,15 @@ int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *er
 	int rc = begin(kv, false, out, err);
 	if (rc == 0)
 		find_map(*out);
+	return rc;
+}
+
+int vw_kv_find_map(struct vw_kv *kv, struct vw_error *err)
+{
+	struct vw_txn *view;
+	int rc = vw_txn_begin_read(kv, &view, err);
+	if (rc == 0)
+		vw_txn_end(view);
 	return rc;
 }
 
@@ -197,6 +207,8 @@ int vw_kv_write(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
 	int rc = write_once(kv, step, arg, &map_full, err);
 	while (rc < 0 && map_full) {
 		rc = grow_map(kv, err);
+		if (rc == 0)
+			rc = vw_kv_find_map(kv, err);
 		if (rc < 0)
 			return rc;
 		rc = write_once(kv, step, arg, &map_full, err);

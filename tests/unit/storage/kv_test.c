@@ -340,6 +340,42 @@ static void test_large_values_are_replaced(void **in)
 	}
 }
 
+/* Bytes of files that this process has in memory. */
+static size_t resident(void)
+{
+	char line[256];
+	size_t kib, sum = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssFile: %zu", &kib) == 1 || sscanf(line, "RssShmem: %zu", &kib) == 1)
+			sum += kib * VW_KIB;
+	fclose(f);
+	return sum;
+}
+
+/* The number to hold: memory that does not grow with the database. */
+static void test_walk_leaves_little_in_memory(void **in)
+{
+	struct state *s = *in;
+	struct large l = {.len = 20000, .count = 4000};
+	struct vw_txn *view;
+	struct vw_cursor *cursor;
+	struct vw_bytes key, value;
+	assert_ok(vw_kv_write(s->kv, put_large, &l, &s->err), s->err);
+	reopen(s, VW_KV_READ);
+	size_t before = resident(), count = 0;
+	assert_ok(vw_txn_begin_read(s->kv, &view, &s->err), s->err);
+	assert_ok(vw_cursor_open(view, B, text(""), false, &cursor, &s->err), s->err);
+	while (vw_cursor_next(cursor, &key, &value, &s->err) == 1) {
+		count++;
+		assert_true(resident() < before + 12 * VW_MIB);
+	}
+	assert_int_equal(count, 4000);
+	vw_cursor_close(cursor);
+	vw_txn_end(view);
+}
+
 int main(void)
 {
 #define WITH_STORE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -355,6 +391,7 @@ int main(void)
 	    WITH_STORE(test_map_stays_while_it_is_read),
 	    WITH_STORE(test_too_large_a_value_is_refused),
 	    WITH_STORE(test_large_values_are_replaced),
+	    WITH_STORE(test_walk_leaves_little_in_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
