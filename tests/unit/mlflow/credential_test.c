@@ -310,6 +310,19 @@ static void aws_shared_file(void **state)
 	assert_non_null(strstr(f->err.message, "nosuch"));
 }
 
+/* A line end in it would be another header. */
+static void a_token_is_one_line(void **state)
+{
+	struct fixture *f = *state;
+	put_file(f, "tok", "abc\x01sekret", 0600);
+	assert_int_equal(open_with(f, (struct vw_credential_settings){.token_file = path_of(f, "tok")}), VW_ECONFIG);
+	assert_non_null(strstr(f->err.message, "tok"));
+	assert_null(strstr(f->err.message, "sekret"));
+	put_file(f, "tok", "good\nsecond line\n", 0600);
+	assert_int_equal(open_with(f, (struct vw_credential_settings){.token_file = path_of(f, "tok")}), 0);
+	assert_string_equal(secret(vw_credentials_token(f->credentials)), "good");
+}
+
 /* A token may be weak: a plain hash of it could be guessed (S4.4). */
 static void labels_tell_no_secret(void **state)
 {
@@ -372,6 +385,7 @@ int main(void)
 	    TEST(a_changed_file_is_another_credential),
 	    TEST(an_optional_file_that_goes_leaves_what_was_there),
 	    TEST(user_info_of_the_uri),
+	    TEST(a_token_is_one_line),
 	    TEST(labels_tell_no_secret),
 	    TEST(labels_are_safe_and_fit),
 	    TEST(aws_shared_file),
