@@ -1,14 +1,19 @@
 #!/bin/bash
 # scratch.sh: the root of Dockerfile.scratch, without a container engine. By chroot, as the image's numeric user, as process
 # 1 of a namespace, the release binary reads a real MLflow server whose name it resolves by hosts file and by DNS (c-ares),
-# and as a daemon ends at once when asked to.
+# and as a daemon ends at once when asked to. All of it without any network but loopback (S4.7).
 . "$(dirname "$0")/../../ci/common.sh"
 . "$(dirname "$0")/../../ci/mlflow.sh"
 
-if [ "$(id -u)" -ne 0 ] || ! unshare --pid --fork true; then
-    echo "chroot and a process namespace need root"
+if [ "$(id -u)" -ne 0 ] || ! unshare --net --pid --fork true; then
+    echo "chroot, a process and a network namespace need root"
     exit 77
 fi
+if [ -z "${VW_ALONE:-}" ]; then
+    ci/venv main > /dev/null
+    VW_ALONE=1 exec unshare --net tests/release/scratch.sh
+fi
+ip link set lo up
 work=$(mktemp -d)
 dns_pid='' daemon_pid='' agent_pid=''
 cleanup() {
