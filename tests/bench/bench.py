@@ -60,7 +60,7 @@ def note(text):
 
 
 class Usage:
-    """One finished process: seconds, CPU seconds, peak resident memory in MiB, what it printed."""
+    """One finished process: seconds, CPU seconds, peak resident memory in MiB, bytes written to disk, what it printed."""
 
     def __init__(self, command, **env):
         begin = time.monotonic()
@@ -71,6 +71,7 @@ class Usage:
         self.seconds = time.monotonic() - begin
         self.cpu = used.ru_utime + used.ru_stime
         self.peak = used.ru_maxrss / 1024
+        self.written = used.ru_oublock * 512
         out.seek(0)
         self.output = out.read().decode()
         if process.returncode != 0:
@@ -162,6 +163,8 @@ def unchanged(rows, agent, server, scratch):
     transactions = after["last_transaction"] - before["last_transaction"]
     row(rows, "second sync, nothing changed: ledger entries / write transactions", "1 / 1", f"{entries} / {transactions}",
         entries == 1 and transactions == 1)
+    row(rows, "second sync, nothing changed: bytes that LMDB grew by / written to disk", "",
+        f"{after['used_bytes'] - before['used_bytes']:,} / {second.written:,}", None)
     row(rows, "second sync, nothing changed: time / first, requests", "",
         f"{second.seconds / first.seconds:.2f}×, {second.result['counts']['requests']}", None)
     quick = sync(agent, server.url, state, "--quick")
