@@ -499,6 +499,55 @@ static void test_too_large_an_entry_is_refused(void **in)
 	free(audit.text);
 }
 
+/* Counts of findings are kept beside the version, so that `inventory` opens no entry for them. */
+static void test_index_counts_findings(void **in)
+{
+	struct state *s = *in;
+	static const struct {
+		vw_severity severity;
+		vw_finding_state state;
+	} given[] = {{VW_SEVERITY_HIGH, VW_FINDING_GAP},           {VW_SEVERITY_CRITICAL, VW_FINDING_GAP},
+		     {VW_SEVERITY_HIGH, VW_FINDING_GAP},           {VW_SEVERITY_INFO, VW_FINDING_GAP},
+		     {VW_SEVERITY_HIGH, VW_FINDING_PASS},          {VW_SEVERITY_LOW, VW_FINDING_UNKNOWN},
+		     {VW_SEVERITY_LOW, VW_FINDING_WAIVED},         {(vw_severity)99, VW_FINDING_GAP},
+		     {VW_SEVERITY_HIGH, VW_FINDING_NOT_APPLICABLE}};
+	vw_finding findings[9], *list[9];
+	vw_compliance compliance = VERIFYWISE__V1__COMPLIANCE__INIT;
+	vw_completeness completeness = VERIFYWISE__V1__COMPLETENESS__INIT;
+	vw_record record = VERIFYWISE__V1__RECORD__INIT;
+	vw_version_recorded body = VERIFYWISE__V1__VERSION_RECORDED__INIT;
+	vw_entry entry = VERIFYWISE__V1__ENTRY__INIT;
+	uint8_t byte = 0;
+	for (size_t i = 0; i < 9; i++) {
+		verifywise__v1__finding__init(&findings[i]);
+		VW_SET(&findings[i], severity, given[i].severity);
+		VW_SET(&findings[i], state, given[i].state);
+		list[i] = &findings[i];
+	}
+	compliance.findings = list;
+	compliance.n_findings = 9;
+	VW_SET(&compliance, status, VW_COMPLIANCE_GAPS);
+	completeness.state = (char *)"partial";
+	record.model_name = (char *)"m";
+	record.version_number = (char *)"1";
+	record.completeness = &completeness;
+	VW_SET_BYTES(&body, record, &byte, 1);
+	VW_SET_BYTES(&body, record_sha256, &byte, 1);
+	body.compliance = &compliance;
+	entry.body_case = VERIFYWISE__V1__ENTRY__BODY_VERSION;
+	entry.version = &body;
+	struct attempt a = {s->store, &entry, &record};
+	assert_ok(vw_kv_write(vw_store_kv(s->store), append_only, &a, &s->err), s->err);
+	vw_version_index *index = index_of(s, NULL, "m", "1");
+	assert_int_equal(index->status, VW_COMPLIANCE_GAPS);
+	assert_true(index->partial);
+	assert_int_equal(index->unknown, 1);
+	assert_int_equal(index->n_gaps, 5);
+	static const uint32_t expected[] = {1, 0, 0, 2, 1};
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(index->gaps[i], expected[i]);
+}
+
 static void test_a_version_is_removed_once(void **in)
 {
 	struct state *s = *in;
@@ -639,29 +688,18 @@ int main(void)
 {
 #define WITH_STORE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    WITH_STORE(test_identity_is_made_once),
-	    WITH_STORE(test_two_stores_differ),
-	    WITH_STORE(test_newer_schema_is_refused),
-	    WITH_STORE(test_unknown_older_schema_is_refused),
-	    WITH_STORE(test_schema_that_is_no_number),
-	    WITH_STORE(test_schema_that_is_missing),
-	    WITH_STORE(test_identity_that_is_missing),
-	    WITH_STORE(test_identity_that_is_none),
-	    WITH_STORE(test_identity_without_a_key),
-	    WITH_STORE(test_entries_are_numbered_and_chained),
-	    WITH_STORE(test_clock_does_not_matter_to_order),
-	    WITH_STORE(test_entries_are_walked_by_kind),
-	    WITH_STORE(test_walk_hands_failures_on),
-	    WITH_STORE(test_index_follows_a_version),
-	    WITH_STORE(test_version_numbers_are_checked),
-	    WITH_STORE(test_versions_are_in_order_of_number),
-	    WITH_STORE(test_long_names_stay_apart),
-	    WITH_STORE(test_bad_entries_are_refused),
-	    WITH_STORE(test_too_large_an_entry_is_refused),
-	    WITH_STORE(test_a_version_is_removed_once),
-	    WITH_STORE(test_record_that_is_none),
-	    WITH_STORE(test_models_are_written_when_changed),
-	    WITH_STORE(test_experiments_are_kept_by_id),
+	    WITH_STORE(test_identity_is_made_once),           WITH_STORE(test_two_stores_differ),
+	    WITH_STORE(test_newer_schema_is_refused),         WITH_STORE(test_unknown_older_schema_is_refused),
+	    WITH_STORE(test_schema_that_is_no_number),        WITH_STORE(test_schema_that_is_missing),
+	    WITH_STORE(test_identity_that_is_missing),        WITH_STORE(test_identity_that_is_none),
+	    WITH_STORE(test_identity_without_a_key),          WITH_STORE(test_entries_are_numbered_and_chained),
+	    WITH_STORE(test_clock_does_not_matter_to_order),  WITH_STORE(test_entries_are_walked_by_kind),
+	    WITH_STORE(test_walk_hands_failures_on),          WITH_STORE(test_index_follows_a_version),
+	    WITH_STORE(test_version_numbers_are_checked),     WITH_STORE(test_versions_are_in_order_of_number),
+	    WITH_STORE(test_long_names_stay_apart),           WITH_STORE(test_bad_entries_are_refused),
+	    WITH_STORE(test_too_large_an_entry_is_refused),   WITH_STORE(test_index_counts_findings),
+	    WITH_STORE(test_a_version_is_removed_once),       WITH_STORE(test_record_that_is_none),
+	    WITH_STORE(test_models_are_written_when_changed), WITH_STORE(test_experiments_are_kept_by_id),
 	    WITH_STORE(test_sync_state_is_zeroed_at_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
