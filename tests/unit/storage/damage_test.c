@@ -131,6 +131,7 @@ static int write_it(const char *dir)
 struct flip {
 	size_t at;
 	uint8_t mask;
+	enum { BYTE, ZEROED_PAGE, NEIGHBOURS_PAGE, NOISY_PAGE } kind;
 };
 
 struct plan {
@@ -162,24 +163,43 @@ static void close_plan(struct plan *plan)
 	free(plan->flips);
 }
 
-static void add(struct plan *plan, size_t at, uint8_t mask)
+static void add(struct plan *plan, struct flip flip)
 {
 	if (plan->count == plan->size) {
 		plan->size = plan->size ? 2 * plan->size : 1024;
 		plan->flips = realloc(plan->flips, plan->size * sizeof(*plan->flips));
 		assert_non_null(plan->flips);
 	}
-	plan->flips[plan->count++] = (struct flip){at, mask};
+	plan->flips[plan->count++] = flip;
+}
+
+/* What stands at flip->at afterwards; returns its length. */
+static size_t altered(const struct original *o, const struct flip *flip, uint8_t out[PAGE])
+{
+	uint32_t noise = (uint32_t)flip->at + 1;
+	out[0] = o->bytes[flip->at] ^ flip->mask;
+	if (flip->kind == BYTE)
+		return 1;
+	memset(out, 0, PAGE);
+	if (flip->kind == NEIGHBOURS_PAGE)
+		memcpy(out, o->bytes + (flip->at + PAGE < o->len ? flip->at + PAGE : 2 * PAGE), PAGE);
+	/* only behind the header, so that it looks like what it is not */
+	for (size_t i = 0; flip->kind == NOISY_PAGE && i < PAGE; i++) {
+		noise = noise * 1664525 + 1013904223;
+		out[i] = i < 16 ? o->bytes[flip->at + i] : (uint8_t)(noise >> 24);
+	}
+	return PAGE;
 }
 
 static int flip_and_use(const struct plan *plan, const struct flip *flip)
 {
 	const struct original *o = plan->original;
 	char *path = path_in(plan->dir, "data.mdb");
-	uint8_t byte = o->bytes[flip->at] ^ flip->mask;
+	uint8_t bytes[PAGE];
+	ssize_t len = (ssize_t)altered(o, flip, bytes);
 	copy_store(o->dir, plan->dir);
 	int fd = open(path, O_WRONLY);
-	if (fd < 0 || pwrite(fd, &byte, 1, (off_t)flip->at) != 1)
+	if (fd < 0 || pwrite(fd, bytes, (size_t)len, (off_t)flip->at) != len)
 		return UNCLEAR;
 	close(fd);
 	free(path);
@@ -253,7 +273,7 @@ static void add_range(struct plan *plan, size_t from, size_t to, size_t step, co
 {
 	for (size_t at = from; at < to && at < plan->original->len; at += step)
 		for (size_t i = 0; i < mask_count; i++)
-			add(plan, at, masks[i]);
+			add(plan, (struct flip){at, masks[i], BYTE});
 }
 
 static const uint8_t bits[] = {1, 2, 4, 8, 16, 32, 64, 128};
@@ -296,6 +316,22 @@ static void test_page_headers(void **in)
 		add_range(&plan, page * PAGE, page * PAGE + 24, 1, (const uint8_t[]){1, 16, 255}, 3);
 	run(&plan);
 	assert_true(plan.tally[REFUSED] > 100);
+	close_plan(&plan);
+}
+
+/* A page that was never written, or written to another's place, or overwritten by something else. */
+static void test_whole_pages(void **in)
+{
+	const struct original *o = *in;
+	struct plan plan;
+	open_plan(&plan, o);
+	for (size_t at = 0; at < o->len; at += PAGE) {
+		add(&plan, (struct flip){at, 0, ZEROED_PAGE});
+		add(&plan, (struct flip){at, 0, NEIGHBOURS_PAGE});
+		add(&plan, (struct flip){at, 0, NOISY_PAGE});
+	}
+	run(&plan);
+	assert_true(plan.tally[REFUSED] > 15);
 	close_plan(&plan);
 }
 
@@ -402,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(test_large_header_is_checked_before_it_is_used),
 	    cmocka_unit_test(test_meta_pages),
 	    cmocka_unit_test(test_page_headers),
+	    cmocka_unit_test(test_whole_pages),
 	    cmocka_unit_test(test_everywhere),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
