@@ -1,4 +1,5 @@
-/* logged.c: logged models (MLflow 3.0+) by their ids: one search, or one by one where the server's store knows no IN. */
+/* logged.c: logged models (MLflow 3.0+) by their ids: one search, or one by one where the server's store knows no IN, or
+ * where no experiment is known to search in. */
 #include "pending.h"
 
 #include <stdlib.h>
@@ -9,7 +10,8 @@ struct gather {
 	struct vw_pending *call;
 	char **ids;
 	size_t id_count;
-	size_t open; /* requests without an answer yet */
+	size_t open;  /* requests without an answer yet */
+	bool nowhere; /* the search had no experiments to look in: what it does not find may be there */
 	struct vw_arena *arena;
 	struct vw_error error; /* the first failure */
 	struct vw_mlflow_answer answer;
@@ -129,8 +131,9 @@ static void search_answered(void *arg, const struct vw_response *response)
 	struct gather *gather = arg;
 	struct vw_pending *call = gather->call;
 
-	if (response->http_status == 400) {
-		ask_each(gather); /* a file store's search has no IN */
+	/* a file store's search has no IN */
+	if (response->http_status == 400 || (gather->nowhere && response->code == 0)) {
+		ask_each(gather);
 		return;
 	}
 	gather_close(gather);
@@ -147,6 +150,7 @@ int vw_mlflow_search_logged_models(struct vw_mlflow *client, const char *const *
 		vw_pending_close(call);
 		return VW_ENOMEM;
 	}
+	gather->nowhere = experiments == 0;
 	vw_request_logged_models(&request, experiment_ids, experiments, model_ids, models);
 	int code = vw_pending_send(call, &request, search_answered, gather);
 	if (code == 0)

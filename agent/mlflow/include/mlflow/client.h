@@ -151,7 +151,7 @@ int vw_mlflow_get_model_version(struct vw_mlflow *client, const char *name, cons
 				vw_mlflow_callback done, void *arg);
 /* experiments/get → experiments[0]. */
 int vw_mlflow_get_experiment(struct vw_mlflow *client, const char *experiment_id, vw_mlflow_callback done, void *arg);
-/* logged-models/search with `model_id IN (…)` where the server can, else logged-models/{id} one by one behind the same callback → logged_models. At most 50 ids. */
+/* logged-models/search with `model_id IN (…)` where the server can and there are experiments to look in, else logged-models/{id} one by one behind the same callback → logged_models. At most 50 ids. */
 int vw_mlflow_search_logged_models(struct vw_mlflow *client, const char *const *experiment_ids, size_t experiments,
 				   const char *const *model_ids, size_t models, vw_mlflow_callback done, void *arg);
 
