@@ -156,6 +156,10 @@ static void check_credential(struct doctor *d, const struct source *source, cons
 	const char *origin = vw_credentials_origin(source->credentials);
 	add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL, "%s%s%s",
 	    source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
+	const char *exposed = vw_credentials_exposed_file(source->credentials);
+	if (exposed)
+		add(d, "credential file", POOR, "chmod 0600 the file, or 0640 with a group of its own",
+		    "%s can be read or changed by others", exposed);
 	if (config->mlflow.insecure_tls)
 		add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH",
 		    "the server's certificate is not checked");

@@ -96,7 +96,7 @@ struct version_facts {
 	vw_model_version *version;
 	const vw_run *run;
 	const vw_logged_model *logged_model;
-	struct vw_reason_text reasons[4];
+	struct vw_reason_text reasons[8];
 	size_t reason_count;
 };
 int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct version_facts *facts, size_t count,

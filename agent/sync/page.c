@@ -20,7 +20,8 @@ struct reference {
 	const char *id;
 	vw_run *run;
 	vw_logged_model *logged_model;
-	int code; /* why it is not there; VW_OK before it was asked for */
+	unsigned flaws; /* VW_FLAW_... of what is there */
+	int code;       /* why it is not there; VW_OK before it was asked for */
 	const char *message;
 };
 
@@ -28,6 +29,7 @@ struct page {
 	struct sync *sync;
 	struct vw_arena *arena; /* the versions' */
 	vw_model_version **versions;
+	unsigned *flaws; /* of the versions */
 	size_t count;
 	struct reference *runs, *logged_models; /* sorted by id, unique */
 	size_t run_count, logged_model_count;
@@ -138,8 +140,10 @@ static void runs_batch(void *arg, const struct vw_mlflow_answer *answer)
 	if (answer->code == 0 && !sync_stopped(page->sync)) {
 		for (size_t i = 0; i < answer->count; i++) {
 			struct reference *r = find(page->runs, page->run_count, answer->runs[i]->run_id);
-			if (r && vw_mask_run(page->sync->cx->masker, *answer->arena, answer->runs[i]) == 0)
-				r->run = answer->runs[i];
+			if (!r || vw_mask_run(page->sync->cx->masker, *answer->arena, answer->runs[i]) < 0)
+				continue;
+			r->run = answer->runs[i];
+			r->flaws = vw_mlflow_flaws(answer, r->run);
 		}
 		if (!keep_answer(page, answer))
 			out_of_memory(page->sync);
@@ -157,8 +161,10 @@ static void logged_models_batch(void *arg, const struct vw_mlflow_answer *answer
 	for (size_t i = 0; i < answer->count; i++) {
 		vw_logged_model *model = answer->logged_models[i];
 		struct reference *r = find(page->logged_models, page->logged_model_count, model->model_id);
-		if (r && vw_mask_logged_model(page->sync->cx->masker, *answer->arena, model) == 0)
-			r->logged_model = model;
+		if (!r || vw_mask_logged_model(page->sync->cx->masker, *answer->arena, model) < 0)
+			continue;
+		r->logged_model = model;
+		r->flaws = vw_mlflow_flaws(answer, model);
 	}
 	if (answer->code == 0 && !keep_answer(page, answer))
 		out_of_memory(page->sync);
@@ -216,6 +222,7 @@ static void single_run(void *arg, const struct vw_mlflow_answer *answer)
 	if (answer->code == 0 && answer->count == 1 && !sync_stopped(page->sync)) {
 		/* copied, so that hundreds of answers don't each keep an arena */
 		void *copy = NULL;
+		r->flaws = vw_mlflow_flaws(answer, answer->runs[0]);
 		size_t len = 0;
 		uint8_t *bytes = NULL;
 		if (vw_mask_run(page->sync->cx->masker, *answer->arena, answer->runs[0]) == 0)
@@ -353,6 +360,16 @@ static void add_reason(struct version_facts *facts, const char *code, const char
 		facts->reasons[facts->reason_count++] = (struct vw_reason_text){code, text};
 }
 
+/* An object that came, but not with all that the server sent. */
+static void flaw_reasons(struct version_facts *facts, unsigned flaws)
+{
+	if (flaws & VW_FLAW_CUT)
+		add_reason(facts, VW_REASON_VALUE_TOO_LARGE,
+			   "a value is larger than the agent takes and was left out");
+	if (flaws & VW_FLAW_UNREADABLE)
+		add_reason(facts, VW_REASON_RESPONSE_INVALID, "a value in the server's answer is not of its type");
+}
+
 static void run_reason(struct version_facts *facts, const struct reference *r)
 {
 	if (r->run) {
@@ -395,6 +412,7 @@ static void record(struct page *page)
 		struct reference *logged =
 		    find(page->logged_models, page->logged_model_count, logged_model_id(page->versions[i]));
 		facts[i].version = page->versions[i];
+		flaw_reasons(&facts[i], page->flaws[i] | (run ? run->flaws : 0) | (logged ? logged->flaws : 0));
 		if (run) {
 			facts[i].run = run->run;
 			run_reason(&facts[i], run);
@@ -450,12 +468,15 @@ void sync_page_start(struct sync *sync, const struct vw_mlflow_answer *answer)
 	page->arena = vw_mlflow_take(answer);
 	page->versions = answer->versions;
 	page->count = answer->count;
+	page->flaws = vw_arena_array(page->arena, page->count, sizeof(*page->flaws));
+	for (size_t i = 0; page->flaws && i < page->count; i++)
+		page->flaws[i] = vw_mlflow_flaws(answer, page->versions[i]);
 	for (size_t i = 0; i < page->count; i++)
 		if (vw_mask_version(sync->cx->masker, page->arena, page->versions[i]) < 0)
 			out_of_memory(sync);
 	page->runs = collect(page, run_id, &page->run_count);
 	page->logged_models = collect(page, logged_model_id, &page->logged_model_count);
-	if (page->count > 0 && (!page->runs || !page->logged_models))
+	if (page->count > 0 && (!page->runs || !page->logged_models || !page->flaws))
 		out_of_memory(sync);
 	advance(page);
 }
