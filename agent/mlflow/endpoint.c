@@ -138,6 +138,17 @@ static int find_ca(struct vw_endpoint *endpoint, struct vw_error *err)
 	return 0;
 }
 
+static int check_client_files(const struct vw_endpoint *endpoint, struct vw_error *err)
+{
+	const char *files[] = {endpoint->settings.client_cert_file, endpoint->settings.client_key_file};
+	for (size_t i = 0; endpoint->tls && i < 2; i++) {
+		if (files[i] && access(files[i], R_OK) != 0)
+			return vw_error_set(err, VW_ECONFIG, "cannot read the client's %s in %s",
+					    i == 0 ? "certificate" : "key", files[i]);
+	}
+	return 0;
+}
+
 /* ---- headers ---- */
 
 /* What the agent says itself, what would make another request of ours, and Origin, which MLflow answers with 403. */
@@ -231,6 +242,8 @@ int vw_endpoint_init(struct vw_endpoint *endpoint, const struct vw_mlflow_settin
 		code = set_base(endpoint, err);
 	if (code == 0)
 		code = find_ca(endpoint, err);
+	if (code == 0)
+		code = check_client_files(endpoint, err);
 	if (code == 0)
 		code = check_headers(endpoint, err);
 	if (code == 0 && vw_credentials_kind(credentials) == VW_CREDENTIAL_SIGV4 && !endpoint->settings.aws_region)
