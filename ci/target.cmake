@@ -31,15 +31,17 @@ function(vw_library)
   vw_properties(${A_NAME})
   target_include_directories(${A_NAME} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${A_NAME} PUBLIC ${A_LINKS} PRIVATE ${A_PRIVATE_LINKS})
-  vw_headers_alone(${A_NAME})
+  vw_headers_alone(${A_NAME} ${A_PRIVATE_LINKS})
 endfunction()
 
-# Each public header compiles alone: one generated source for each of them.
+# Each header compiles alone, the folder's private ones too: one generated source for each of them. What follows the name
+# is linked privately by the library.
 function(vw_headers_alone name)
   file(GLOB_RECURSE headers RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/include CONFIGURE_DEPENDS
        ${CMAKE_CURRENT_SOURCE_DIR}/include/*.h)
+  file(GLOB private RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
   set(sources "")
-  foreach(header IN LISTS headers)
+  foreach(header IN LISTS headers private)
     string(REPLACE "/" "_" flat ${header})
     set(source ${CMAKE_CURRENT_BINARY_DIR}/alone/${flat}.c)
     file(GENERATE OUTPUT ${source} CONTENT "#include \"${header}\"\n#include \"${header}\"\ntypedef int vw_not_empty;\n")
@@ -48,7 +50,8 @@ function(vw_headers_alone name)
   if(sources AND VW_TESTS)
     add_library(${name}_headers OBJECT ${sources})
     vw_properties(${name}_headers)
-    target_link_libraries(${name}_headers PRIVATE ${name})
+    target_include_directories(${name}_headers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name}_headers PRIVATE ${name} ${ARGN})
   endif()
 endfunction()
 
