@@ -65,10 +65,14 @@ static void put_text(struct vw_buffer *out, const char *text, const char *end)
 static void put_sentence(struct vw_buffer *out, const char *text)
 {
 	char first = text[0];
+	struct vw_buffer sentence;
 	if (first >= 'a' && first <= 'z')
 		first = (char)(first - 'a' + 'A');
-	vw_buffer_putc(out, first);
-	put_text(out, text + 1, ".");
+	vw_buffer_init(&sentence, 0);
+	vw_buffer_putc(&sentence, first);
+	vw_buffer_puts(&sentence, text + 1);
+	put_text(out, vw_buffer_text(&sentence), ".");
+	vw_buffer_reset(&sentence);
 }
 
 static void put_options(struct vw_buffer *out, const struct option_spec *options)
