@@ -4,7 +4,8 @@
 #include "base/digest.h"
 #include "proto/message.h"
 
-#define JUDGED_PER_COMMIT 200
+/* Each commit walks the index from its start again; so few commits, but what one holds stays in memory: 10 KB for each. */
+#define JUDGED_PER_COMMIT 1000
 
 struct again {
 	struct sync *sync;
