@@ -14,6 +14,14 @@ BINARY = pathlib.Path(os.environ.get("VW_AGENT", ROOT / "build" / "dev" / "agent
 OK, FAILURE, USAGE, CONFIGURATION, UNREACHABLE, DATABASE, SUSPECT, CHAIN, GAPS, CANCELLED = 0, 1, 2, 3, 4, 5, 6, 7, 10, 130
 
 
+def is_sanitized():
+    """Built with a sanitizer: slower, and with an address space of its own."""
+    return BINARY.exists() and any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
+
+
+SANITIZED = is_sanitized()
+
+
 class Result:
     def __init__(self, command, code, out, err):
         self.command, self.code, self.out, self.err = command, code, out, err

@@ -99,11 +99,6 @@ def binary():
     return BINARY
 
 
-@pytest.fixture(scope="session")
-def farm():
-    return FARM
-
-
 @pytest.fixture
 def agent(tmp_path):
     """agent(server or URI, **environment) makes an agent with a state folder of its own.

@@ -72,7 +72,7 @@ class Oracle:
 
     def records(self):
         """{(model, version): {path: expected value}}; prompts are no models."""
-        models = self.dump["models"]
+        models = {n: m for n, m in self.dump["models"].items() if m["tags"].get("mlflow.prompt.is_prompt") != "true"}
         return {(v["name"], v["version"]): Expectation(self, v).fields() for v in self.dump["versions"] if v["name"] in models}
 
     # -- text --

@@ -173,6 +173,8 @@ class Proxy:
     may change the answer.
     """
 
+    seen = set()  # (method, path below the tracking URI) of every request through any proxy of this run
+
     def __init__(self, url="http://127.0.0.1:1", tls=None, before=None, after=None, prefix="", hidden_headers=()):
         split = urllib.parse.urlsplit(url)
         self.host, self.port = split.hostname, split.port
@@ -186,7 +188,8 @@ class Proxy:
         scheme = "https" if tls else "http"
         self.local_port = self._listener.server_address[1]
         self.authority = f"127.0.0.1:{self.local_port}"
-        self.url = f"{scheme}://{self.authority}{prefix}{split.path}"
+        self.base = prefix + split.path
+        self.url = f"{scheme}://{self.authority}{self.base}"
 
     def strip(self, path):
         return path.removeprefix(self.prefix)
@@ -194,6 +197,8 @@ class Proxy:
     def record(self, request):
         with self._lock:
             self.requests.append(request)
+        if request.method != "CONNECT":
+            Proxy.seen.add((request.method, request.path.removeprefix(self.base)))
 
     def calls(self):
         with self._lock:

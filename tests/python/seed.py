@@ -359,10 +359,13 @@ def logged_models(s):
 
 def prompts(s):
     if not hasattr(s.client, "register_prompt"):
+        # a server that is older than prompts shows them as models: only the tag tells
+        s.client.create_registered_model("a-prompt", tags={"mlflow.prompt.is_prompt": "true"})
+        s.add("a-prompt")
+        s.facts["prompts_are_listed"] = True
         return
     s.client.register_prompt("a-prompt", template="Say {{word}}")
     s.client.register_prompt("a-prompt", template="Say {{word}} twice")
-    s.facts["prompts"] = ["a-prompt"]
 
 
 def full(s):

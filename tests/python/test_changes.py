@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from proxies import Proxy
 from servers import HERE
 
 numbers = itertools.count()
@@ -295,6 +296,40 @@ def test_sync_of_one_model_touches_no_other(playground, agent, client, model):
     assert len(a.inventory()) == count
     a.sync("--model", model)
     assert len(a.inventory()) == count - 1
+
+
+def test_a_listing_that_shifts_while_it_is_read(playground, agent, client, model):
+    """A model deleted between two pages moves what follows under the offset: a version that is skipped is not removed."""
+    others = [f"{model}-{letter}" for letter in "abcdef"]
+    for other in others:
+        client.create_registered_model(other)
+        for _ in range(3):
+            client.create_model_version(other, "s3://elsewhere/x", await_creation_for=0)
+    pages = []
+
+    def before(request):
+        if request.path.endswith("model-versions/search"):
+            pages.append(request)
+            if len(pages) == 2 and shifting:
+                client.delete_registered_model(others[0])
+                shifting.clear()
+
+    shifting = []
+    with Proxy(playground.url, before=before) as proxy:
+        a = agent(proxy.url, f"scope: {{include: ['{model}*']}}\nmlflow: {{page_versions: 5, connections: 1}}\n")
+        a.sync()
+        assert len(a.inventory()) == 20
+        pages.clear()
+        shifting.append(True)
+        a.sync()
+        assert not shifting
+        names = {(r["model_name"], r["version_number"]) for r in a.inventory()}
+        assert {(m, str(v)) for m in others[1:] for v in (1, 2, 3)} <= names
+        a.sync()
+        assert len(a.inventory()) == 17
+        assert len([e for e in a.events() if e["field"] == "removed"]) == 3
+    for other in others[1:]:
+        client.delete_registered_model(other)
 
 
 POLICY = """policy: {id: mine, version: 3}

@@ -13,9 +13,8 @@ import subprocess
 import time
 
 import pytest
-from agent import CANCELLED, CHAIN, DATABASE, OK, SUSPECT, UNREACHABLE, interrupt
+from agent import CANCELLED, CHAIN, DATABASE, OK, SANITIZED, SUSPECT, UNREACHABLE, interrupt
 from proxies import Answer, Proxy
-from servers import die_with_parent
 
 API = "/api/2.0/mlflow/"
 FAST = "mlflow: {retries: 3, page_versions: 4, page_models: 2, connections: 2, requests_per_second: 1000, burst: 1000}\n"
@@ -301,10 +300,7 @@ def test_answers_are_capped(breaker, broken):
     bomb = gzip.compress(b" " * (300 << 20), 9)
     breaker.before = lambda r: Answer(200, bomb, {"Content-Type": "application/json", "Content-Encoding": "gzip"}) \
         if r.path.endswith("registered-models/search") else None
-    command = ["/usr/bin/env", "bash", "-c", "ulimit -v 4000000; exec \"$@\"", "-", *broken.command("sync")]
-    if b"asan" in pathlib.Path(broken.command()[0]).read_bytes():
-        command = broken.command("sync")  # the sanitizer's shadow needs the address space
-    process = subprocess.Popen(command, env=broken.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    process = broken.start("sync")
     peak = 0
     while process.poll() is None:
         with contextlib.suppress(OSError, IndexError):
@@ -313,7 +309,7 @@ def test_answers_are_capped(breaker, broken):
         time.sleep(0.02)
     out, err = process.communicate()
     assert process.returncode > 0, (out, err)
-    assert peak < 200_000, f"{peak} KiB"  # the cap is 64 MiB of decoded body
+    assert peak < 200_000 or SANITIZED, f"{peak} KiB"  # the cap is 64 MiB of decoded body
 
 
 # ---- cancelling ----
@@ -340,7 +336,7 @@ def test_a_signal_ends_a_sync_within_a_second(breaker, broken, reference, number
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert process.returncode == CANCELLED, (process.returncode, out, err)
-    assert time.monotonic() - at < 1.2
+    assert time.monotonic() - at < (4 if SANITIZED else 1.2)
     broken.verify()
     assert broken.audit()[-1]["audit"]["outcome"] == "cancelled"
     breaker.heal()
@@ -359,11 +355,13 @@ def test_killed_a_hundred_times(breaker, broken, reference):
     broken.sync()
     whole = time.monotonic() - at
     kills = 0
+    begun = False  # something was committed to this state
     for attempt in range(400):
         if kills == 100:
             break
         if attempt % 8 == 0:
             shutil.rmtree(broken.state, ignore_errors=True)
+            begun = False
         process = broken.start("sync")
         try:
             process.wait(chance.uniform(0, whole * 1.05))
@@ -371,10 +369,10 @@ def test_killed_a_hundred_times(breaker, broken, reference):
             process.kill()
             kills += 1
         process.communicate()
-        if (broken.state / "data.mdb").exists() or attempt % 8 == 7:
-            result = broken.run("audit", "verify", code=None)
-            empty = result.code == DATABASE and "no " in result.err  # killed before there was anything
-            assert result.code == OK or empty, f"seed {SEED}, attempt {attempt}: {result}"
+        result = broken.run("audit", "verify", code=None)
+        empty = result.code == DATABASE and "nothing is stored" in result.err and not begun
+        assert result.code == OK or empty, f"seed {SEED}, attempt {attempt}: {result}"
+        begun = begun or result.code == OK
         if attempt % 8 == 7:
             broken.sync()
             assert without_source(broken.content()) == reference, f"seed {SEED}, attempt {attempt}"
