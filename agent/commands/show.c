@@ -116,7 +116,7 @@ static void findings(struct page *p, const struct vw_record_view *view, struct v
 		vw_buffer_puts(&p->out, "  ");
 		tone_append(&p->out, tone_of_status(state), p->colours, vw_arena_printf(arena, "%-8s", state));
 		tone_append(&p->out, TONE_PLAIN, p->colours,
-			    vw_arena_printf(arena, " %-9s %-28s ", severity, f->rule ? f->rule : ""));
+			    vw_arena_printf(arena, "%-9s %-33s ", severity, f->rule ? f->rule : ""));
 		tone_append(&p->out, TONE_PLAIN, p->colours, f->state == VW_FINDING_PASS ? f->title : f->message);
 		vw_buffer_putc(&p->out, '\n');
 	}
