@@ -82,6 +82,18 @@ struct ending in_child(int (*step)(void *arg), void *arg)
 	return end;
 }
 
+int read_whole_store(void *arg)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_store *store;
+	struct vw_ledger_check check;
+	STEP(vw_store_open(arg, VW_KV_READ, &store, &err) == 0);
+	STEP(vw_store_verify(store, &check, NULL, NULL, &err) == 0);
+	STEP(check.first_bad == 0 && check.entries > 0);
+	vw_store_close(store);
+	return 0;
+}
+
 void read_bytes(const char *path, uint8_t **out, size_t *out_len)
 {
 	struct stat st;

@@ -50,6 +50,33 @@ static inline struct vw_bytes text(const char *s)
 	return (struct vw_bytes){s, strlen(s)};
 }
 
+/* ---- In a process of its own ---- */
+
+/* A step's own assertion, where cmocka's would not be heard; `err` is the step's. */
+#define STEP(condition)                                                                                              \
+	do {                                                                                                         \
+		if (!(condition)) {                                                                                  \
+			fprintf(stderr, "%s:%d: %s; %s\n", __FILE__, __LINE__, #condition, err.message);             \
+			return 1;                                                                                    \
+		}                                                                                                    \
+	} while (0)
+
+#define assert_went_well(end)                                                                                        \
+	do {                                                                                                         \
+		struct ending end_ = (end);                                                                          \
+		if (end_.exit_code != 0)                                                                             \
+			fail_msg("exit %d, signal %d: %s", end_.exit_code, end_.signal, end_.said);                  \
+	} while (0)
+
+/* Such a step: opens the folder `arg` to read, and verifies a ledger with at least one entry. */
+int read_whole_store(void *arg);
+
+/* What a walk saw, as text; it stops after so many (0: not). */
+struct listing {
+	char text[512];
+	int stop_after;
+};
+
 /* ---- A store with something in it ---- */
 
 /* One version to be recorded; zeroed fields are left out. */

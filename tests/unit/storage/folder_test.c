@@ -1,4 +1,4 @@
-/* folder.h and what surrounds a database: other processes, full and read-only disks, files that are missing, torn or old. */
+/* folder.h and what surrounds a database: other processes, files that are missing, torn or old. */
 #include "fixture.h"
 
 #include "base/digest.h"
@@ -6,27 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define STEP(condition)                                                                                              \
-	do {                                                                                                         \
-		if (!(condition)) {                                                                                  \
-			fprintf(stderr, "%s:%d: %s; %s\n", __FILE__, __LINE__, #condition, err.message);             \
-			return 1;                                                                                    \
-		}                                                                                                    \
-	} while (0)
-
-#define assert_went_well(end)                                                                                        \
-	do {                                                                                                         \
-		struct ending end_ = (end);                                                                          \
-		if (end_.exit_code != 0)                                                                             \
-			fail_msg("exit %d, signal %d: %s", end_.exit_code, end_.signal, end_.said);                  \
-	} while (0)
 
 static int setup(void **out)
 {
@@ -67,18 +50,6 @@ static int refused(const char *dir, enum vw_kv_mode mode, struct vw_error *err)
 
 /* ---- Other processes ---- */
 
-static int read_all(void *arg)
-{
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_store *store;
-	struct vw_ledger_check check;
-	STEP(vw_store_open(arg, VW_KV_READ, &store, &err) == 0);
-	STEP(vw_store_verify(store, &check, NULL, NULL, &err) == 0);
-	STEP(check.first_bad == 0 && check.entries > 0);
-	vw_store_close(store);
-	return 0;
-}
-
 static int write_refused(void *arg)
 {
 	struct vw_error err = VW_ERROR_INIT;
@@ -95,14 +66,14 @@ static void test_one_writer_many_readers(void **in)
 	char *dir = *in;
 	struct vw_store *writer = open_store(dir, VW_KV_WRITE);
 	record_many(writer, "m", 1, 10, 100);
-	assert_went_well(in_child(read_all, dir));
+	assert_went_well(in_child(read_whole_store, dir));
 	assert_went_well(in_child(write_refused, dir));
 	/* a second one in the same process is refused before LMDB could be confused by it */
 	struct vw_error err = VW_ERROR_INIT;
 	assert_int_equal(refused(dir, VW_KV_WRITE, &err), VW_EBUSY);
 	record_many(writer, "m", 11, 10, 100);
 	vw_store_close(writer);
-	assert_went_well(in_child(read_all, dir));
+	assert_went_well(in_child(read_whole_store, dir));
 }
 
 struct watching {
@@ -126,7 +97,7 @@ static int read_until_last(void *arg)
 		vw_store_close(store);
 		STEP(write(w->started, "x", 1) == 1);
 	}
-	return read_all((void *)w->dir);
+	return read_whole_store((void *)w->dir);
 }
 
 /* Readers come and go, and check each page, while pages are freed and used again under a writer that does not wait. */
@@ -186,7 +157,7 @@ static void test_dead_readers_are_cleared(void **in)
 	}
 	for (int i = 0; i < 140; i++)
 		assert_int_equal(in_child(die_reading, dir).signal, SIGKILL);
-	assert_went_well(in_child(read_all, dir));
+	assert_went_well(in_child(read_whole_store, dir));
 	struct vw_store *writer = open_store(dir, VW_KV_WRITE);
 	struct vw_kv_stat before, after;
 	struct vw_error err = VW_ERROR_INIT;
@@ -244,159 +215,6 @@ static void test_reader_follows_growth(void **in)
 	assert_int_equal(head.sequence, 23);
 	vw_txn_end(view);
 	vw_store_close(reader);
-}
-
-/* ---- Disks ---- */
-
-/* Runs in a mount namespace of its own, so that nothing stays behind. As root a failure to mount is a failure. */
-static bool mount_small(const char *dir, const char *options)
-{
-	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("tmpfs", dir, "tmpfs", 0, options) == 0;
-}
-
-#define NEEDS_ROOT()                                                                                                 \
-	do {                                                                                                         \
-		if (geteuid() != 0)                                                                                  \
-			skip();                                                                                      \
-	} while (0)
-
-struct batch {
-	struct vw_store *store;
-	int first;
-};
-
-static int append_batch(struct vw_txn *txn, void *arg, struct vw_error *err)
-{
-	const struct batch *b = arg;
-	for (int i = 0; i < 20; i++) {
-		char number[16];
-		snprintf(number, sizeof(number), "%d", b->first + i);
-		struct seen seen = {.model = "m", .version = number, .owner = "o", .padding = 3000, .at = 1};
-		int rc = append_version(txn, b->store, &seen, NULL, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* Writes until the disk is full; then everything committed is there, and after room was made it goes on. */
-static int fill_disk(void *arg)
-{
-	const char *dir = arg;
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_store *store;
-	struct vw_ledger_check check;
-	char ballast[PATH_MAX];
-	STEP(mount_small(dir, "size=3m,mode=0700"));
-	snprintf(ballast, sizeof(ballast), "%s/ballast", dir);
-	int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
-	STEP(fd >= 0 && posix_fallocate(fd, 0, 1024 * 1024) == 0);
-	close(fd);
-	STEP(vw_store_open(dir, VW_KV_WRITE, &store, &err) == 0);
-	int rc = 0, committed = 0;
-	for (int i = 0; i < 100 && rc == 0; i++) {
-		struct batch b = {store, 1 + committed};
-		rc = vw_kv_write(vw_store_kv(store), append_batch, &b, &err);
-		committed += rc == 0 ? 20 : 0;
-	}
-	STEP(rc == VW_EFULL && committed > 0);
-	STEP(strstr(err.message, "no space left") && strstr(err.message, "free some"));
-	STEP(vw_store_verify(store, &check, NULL, NULL, &err) == 0 && check.first_bad == 0);
-	STEP(check.entries == (uint64_t)committed);
-	vw_store_close(store);
-	STEP(unlink(ballast) == 0);
-	STEP(vw_store_open(dir, VW_KV_WRITE, &store, &err) == 0);
-	struct batch b = {store, 1 + committed};
-	STEP(vw_kv_write(vw_store_kv(store), append_batch, &b, &err) == 0);
-	STEP(vw_store_verify(store, &check, NULL, NULL, &err) == 0 && check.first_bad == 0);
-	STEP(check.entries == (uint64_t)committed + 20);
-	vw_store_close(store);
-	return 0;
-}
-
-static void test_full_disk_loses_nothing(void **in)
-{
-	NEEDS_ROOT();
-	assert_went_well(in_child(fill_disk, *in));
-}
-
-static int start_on_full_disk(void *arg)
-{
-	const char *dir = arg;
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_store *store;
-	char ballast[PATH_MAX];
-	STEP(mount_small(dir, "size=1m,mode=0700"));
-	snprintf(ballast, sizeof(ballast), "%s/ballast", dir);
-	int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
-	STEP(fd >= 0);
-	for (off_t size = 1024 * 1024; size >= 0; size -= 4096) {
-		/* from no room at all, page by page, to enough */
-		STEP(ftruncate(fd, size) == 0);
-		STEP(size == 0 || posix_fallocate(fd, 0, size) == 0);
-		int rc = vw_store_open(dir, VW_KV_WRITE, &store, &err);
-		if (rc == 0) {
-			vw_store_close(store);
-			close(fd);
-			return 0;
-		}
-		STEP(rc == VW_EFULL && strstr(err.message, "free"));
-	}
-	return 1;
-}
-
-static void test_no_room_to_begin_with(void **in)
-{
-	NEEDS_ROOT();
-	assert_went_well(in_child(start_on_full_disk, *in));
-}
-
-static int on_read_only(void *arg)
-{
-	const char *dir = arg;
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_store *store;
-	STEP(mount_small(dir, "mode=0700"));
-	STEP(vw_store_open(dir, VW_KV_WRITE, &store, &err) == 0);
-	record_many(store, "m", 1, 20, 3000);
-	vw_store_close(store);
-	STEP(mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
-	STEP(vw_store_open(dir, VW_KV_WRITE, &store, &err) == VW_EIO);
-	STEP(strstr(err.message, "read-only"));
-	return read_all(arg);
-}
-
-static void test_read_only_disk_can_be_read(void **in)
-{
-	NEEDS_ROOT();
-	assert_went_well(in_child(on_read_only, *in));
-}
-
-/* The same folder, writable in one place and read-only in another, as in a container: the reader cannot register. */
-static int on_read_only_view(void *arg)
-{
-	const char *dir = arg;
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_store *store, *other;
-	char rw[PATH_MAX], ro[PATH_MAX];
-	STEP(mount_small(dir, "mode=0700"));
-	snprintf(rw, sizeof(rw), "%s/rw", dir);
-	snprintf(ro, sizeof(ro), "%s/ro", dir);
-	STEP(mkdir(ro, 0700) == 0);
-	STEP(vw_store_open(rw, VW_KV_WRITE, &store, &err) == 0);
-	record_many(store, "m", 1, 20, 3000);
-	STEP(mount(rw, ro, NULL, MS_BIND, NULL) == 0);
-	STEP(mount(NULL, ro, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) == 0);
-	STEP(vw_store_open(ro, VW_KV_READ, &other, &err) == VW_EBUSY);
-	vw_store_close(store);
-	return read_all(ro);
-}
-
-static void test_read_only_view_waits_for_the_writer(void **in)
-{
-	NEEDS_ROOT();
-	assert_went_well(in_child(on_read_only_view, *in));
 }
 
 /* ---- Files ---- */
@@ -570,7 +388,7 @@ static void test_lock_file_may_hold_anything(void **in)
 			char *path = path_in(dir, names[i]);
 			write_bytes(path, bytes, len);
 			make_store(dir, 1);
-			assert_went_well(in_child(read_all, dir));
+			assert_went_well(in_child(read_whole_store, dir));
 			free(path);
 		}
 }
@@ -584,10 +402,6 @@ int main(void)
 	    WITH_DIR(test_dead_readers_are_cleared),
 	    WITH_DIR(test_dead_writer_holds_nothing),
 	    WITH_DIR(test_reader_follows_growth),
-	    WITH_DIR(test_full_disk_loses_nothing),
-	    WITH_DIR(test_no_room_to_begin_with),
-	    WITH_DIR(test_read_only_disk_can_be_read),
-	    WITH_DIR(test_read_only_view_waits_for_the_writer),
 	    WITH_DIR(test_nothing_there),
 	    WITH_DIR(test_open_folder_is_refused),
 	    WITH_DIR(test_torn_file_is_damage),
