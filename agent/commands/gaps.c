@@ -61,18 +61,21 @@ static int collect(const struct vw_record_view *view, struct vw_arena *arena, vo
 	struct collect *c = arg;
 	const vw_compliance *compliance = view->entry->compliance;
 	(void)arena;
+	bool gap = false;
 	c->list.versions++;
-	c->list.with_gaps += view_count(view, VW_FINDING_GAP) > 0;
 	for (size_t i = 0; compliance && i < compliance->n_findings; i++) {
 		const vw_finding *f = compliance->findings[i];
-		if (f->state != VW_FINDING_GAP && !(c->unknown && f->state == VW_FINDING_UNKNOWN))
-			continue;
 		if (c->rule && !(f->rule && vw_glob_match(c->rule, f->rule)))
+			continue;
+		gap = gap || f->state == VW_FINDING_GAP;
+		c->list.unknown += f->state == VW_FINDING_UNKNOWN;
+		if (f->state != VW_FINDING_GAP && !(c->unknown && f->state == VW_FINDING_UNKNOWN))
 			continue;
 		int code = add(c, view, f, err);
 		if (code < 0)
 			return code;
 	}
+	c->list.with_gaps += gap;
 	return 0;
 }
 
@@ -184,19 +187,19 @@ static int print_group(const struct gap *items, size_t count, bool by_model_name
 
 static void print_totals(const struct gap_list *list)
 {
-	size_t counts[VW_SEVERITY_CRITICAL + 1] = {0}, unknown = 0;
+	size_t counts[VW_SEVERITY_CRITICAL + 1] = {0};
+	bool shown = false;
 	for (size_t i = 0; i < list->count; i++) {
 		const vw_finding *f = list->items[i].finding;
-		if (f->state == VW_FINDING_UNKNOWN)
-			unknown++;
-		else if (f->severity <= VW_SEVERITY_CRITICAL)
+		shown = shown || f->state == VW_FINDING_UNKNOWN;
+		if (f->state == VW_FINDING_GAP && f->severity <= VW_SEVERITY_CRITICAL)
 			counts[f->severity]++;
 	}
 	printf("%zu of %zu versions have gaps: %zu critical, %zu high, %zu medium, %zu low, %zu info",
 	       list->with_gaps, list->versions, counts[VW_SEVERITY_CRITICAL], counts[VW_SEVERITY_HIGH],
 	       counts[VW_SEVERITY_MEDIUM], counts[VW_SEVERITY_LOW], counts[VW_SEVERITY_INFO]);
-	if (unknown)
-		printf("; %zu findings could not be judged", unknown);
+	if (list->unknown)
+		printf("; %zu findings could not be judged%s", list->unknown, shown ? "" : " (--unknown shows them)");
 	putchar('\n');
 }
 

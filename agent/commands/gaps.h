@@ -21,6 +21,7 @@ struct gap_list {
 	size_t count, size;
 	size_t versions; /* looked at */
 	size_t with_gaps;
+	size_t unknown; /* findings that could not be judged, whether they are among the items or not */
 };
 
 /* SARIF 2.1.0 (OASIS), for code-scanning dashboards: rules from the policy, one result for each gap. */

@@ -193,6 +193,10 @@ def test_gaps_as_junit(filled):
 def test_gaps_as_table(filled):
     text = filled.run("gaps").out
     assert "AI Act" in text and "credit-scoring" in text
+    unknown = len(findings(filled, "unknown"))
+    assert unknown and f"{unknown} findings could not be judged (--unknown shows them)" in text
+    all_of_them = filled.run("gaps", "--unknown", "--format", "json").json
+    assert len(all_of_them) == unknown + len(findings(filled))
     assert filled.run("gaps", "--by", "rule", code=None).code in (OK, USAGE)
 
 
