@@ -120,21 +120,35 @@ static void natural_widths(const struct table *table, size_t *widths)
 	}
 }
 
-/* Takes columns from the widest flexible cell until the row fits. */
-static void fit(const struct table *table, size_t *widths, size_t room)
+/* Takes room from the widest flexible column until a row of so many columns fits. False if it cannot. */
+static bool narrow(const struct table *table, size_t *widths, size_t columns, size_t room)
 {
 	for (;;) {
-		size_t sum = GAP * (table->columns - 1), widest = table->columns;
-		for (size_t c = 0; c < table->columns; c++) {
+		size_t sum = GAP * (columns - 1), widest = columns;
+		for (size_t c = 0; c < columns; c++) {
 			sum += widths[c];
 			if ((table->flexible >> c & 1) && widths[c] > NARROWEST &&
-			    (widest == table->columns || widths[c] > widths[widest]))
+			    (widest == columns || widths[c] > widths[widest]))
 				widest = c;
 		}
-		if (sum <= room || widest == table->columns)
-			return;
+		if (sum <= room)
+			return true;
+		if (widest == columns)
+			return false;
 		widths[widest]--;
 	}
+}
+
+/* How many columns are shown: the last ones are left out where even narrow ones have no room. */
+static size_t fit(const struct table *table, size_t *widths, size_t room)
+{
+	size_t columns = table->columns;
+	natural_widths(table, widths);
+	while (room > 0 && columns > 1 && !narrow(table, widths, columns, room)) {
+		natural_widths(table, widths);
+		columns--;
+	}
+	return columns;
 }
 
 static void print_cell(struct vw_buffer *out, const char *text, size_t width, enum tone tone, bool colours, bool last)
@@ -154,16 +168,14 @@ void table_print(const struct table *table, bool colours)
 {
 	size_t widths[TABLE_COLUMNS], room = terminal_columns();
 	struct vw_buffer out;
-	natural_widths(table, widths);
-	if (room > 0)
-		fit(table, widths, room);
+	size_t columns = fit(table, widths, room);
 	vw_buffer_init(&out, 0);
-	for (size_t c = 0; table->headings && c < table->columns; c++)
-		print_cell(&out, table->headings[c], widths[c], TONE_STRONG, colours, c + 1 == table->columns);
+	for (size_t c = 0; table->headings && c < columns; c++)
+		print_cell(&out, table->headings[c], widths[c], TONE_STRONG, colours, c + 1 == columns);
 	for (size_t r = 0; r < table->count; r++)
-		for (size_t c = 0; c < table->columns; c++)
+		for (size_t c = 0; c < columns; c++)
 			print_cell(&out, table->rows[r].cells[c], widths[c], table->rows[r].tones[c], colours,
-				   c + 1 == table->columns);
+				   c + 1 == columns);
 	fputs(vw_buffer_text(&out), stdout);
 	vw_buffer_reset(&out);
 }

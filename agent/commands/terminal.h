@@ -25,7 +25,8 @@ struct table {
 	struct vw_arena *arena;
 	const char *const *headings; /* `columns` of them; NULL: none */
 	size_t columns;
-	size_t flexible; /* bits of columns that may be cut to fit, the widest first */
+	size_t
+	    flexible; /* bits of columns that may be cut to fit, the widest first; then the last columns are left out */
 	struct row {
 		const char *cells[TABLE_COLUMNS];
 		enum tone tones[TABLE_COLUMNS];
