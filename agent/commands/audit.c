@@ -35,6 +35,7 @@ static void put_row(struct vw_json_writer *w, const struct audit_row *row, bool 
 	put_text(w, "id", row->id);
 	put_text(w, "model_name", row->model);
 	put_text(w, "version_number", row->version);
+	put_text(w, "workspace", row->workspace);
 	if (events) {
 		put_text(w, "field", row->event->field);
 		put_text(w, "from", row->event->from);
@@ -83,7 +84,9 @@ static int print_row(const struct audit_row *row, struct vw_arena *arena, void *
 		p->count++;
 		return 0;
 	}
-	const char *subject = row->model ? vw_arena_printf(arena, "%s %s", row->model, row->version) : NULL;
+	const char *subject = row->model ? vw_arena_printf(arena, "%s%s%s %s", row->workspace ? row->workspace : "",
+							   row->workspace ? "/" : "", row->model, row->version)
+					 : NULL;
 	const char *at = vw_arena_printf(arena, "%.10s %.8s", vw_clock_format(row->at, time), time + 11);
 	const char *event_cells[] = {row->id, at, subject, row->text};
 	const char *audit_cells[] = {row->id, at,        row->kind,

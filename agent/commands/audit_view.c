@@ -20,7 +20,7 @@ struct walk {
 static bool wanted(const struct audit_filter *f, const struct audit_row *row)
 {
 	bool event = strcmp(row->kind, "deployment_event") == 0 || strcmp(row->kind, "removed") == 0;
-	if (f->events_only && !event)
+	if (f->events_only && !(event && row->event))
 		return false;
 	if (f->kind && !vw_text_equal_nocase(f->kind, row->kind))
 		return false;
@@ -85,6 +85,7 @@ static int give_version(struct walk *walk, const vw_entry *entry, struct audit_r
 	int code = vw_store_record(arena, entry->version, &record, err);
 	if (code < 0)
 		return code;
+	row.workspace = record->workspace;
 	row.model = record->model_name;
 	row.version = record->version_number;
 	row.recorded = entry->version;
@@ -111,6 +112,7 @@ static int give_removal(struct walk *walk, const vw_entry *entry, struct audit_r
 			struct vw_error *err)
 {
 	row.kind = "removed";
+	row.workspace = entry->removal->workspace;
 	row.model = entry->removal->model_name;
 	row.version = entry->removal->version_number;
 	row.event = entry->removal->event;

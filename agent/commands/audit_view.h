@@ -11,8 +11,9 @@ struct audit_row {
 	uint64_t sequence;
 	const char *id; /* "17", or "17.2" for a part of an entry */
 	int64_t at;
-	const char *kind;  /* "ingested", "sync_finished", ... */
-	const char *model; /* NULL where it is about no version */
+	const char *kind;      /* "ingested", "sync_finished", ... */
+	const char *workspace; /* NULL where there is none */
+	const char *model;     /* NULL where it is about no version */
 	const char *version;
 	const char *text; /* for a person */
 	const vw_access *access;

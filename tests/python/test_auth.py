@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import pytest
 import seed
@@ -329,6 +330,8 @@ def test_workspaces_are_read_apart(workspaces, agent, tmp_path):
             assert record["identity"]["owner"] == record["workspace"]
         assert record["training"]["hyperparameters"] == {"workspace": record["workspace"]}
         assert record["lineage"]["experiment_name"] == f"experiment of {record['workspace']}"
+    assert {(e["workspace"], e["model_name"]) for e in a.events()} == {(v[0], v[1]) for v in found}
+    assert {"team-a/same-name 1", "team-b/same-name 1"} <= set(re.findall(r"\S+/same-name 1", a.run("audit", "list").out))
     b = agent(workspaces, "mlflow: {workspace: team-b}\n")
     b.sync()
     assert {v[0] for v in versions(b)} == {"team-b"}

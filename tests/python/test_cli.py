@@ -235,7 +235,7 @@ def test_the_rules_of_the_specification(filled):
 def test_events_and_audit(filled):
     events = filled.events()
     assert {e["field"] for e in events} == {"first_seen"} and len(events) == len(filled.inventory())
-    assert set(events[0]) == {"id", "model_name", "version_number", "field", "from", "to", "detected_at", "mlflow_updated_at", "source"}
+    assert set(events[0]) == {"id", "model_name", "version_number", "workspace", "field", "from", "to", "detected_at", "mlflow_updated_at", "source"}
     rows = filled.audit()
     assert [r["sequence"] for r in rows] == sorted(r["sequence"] for r in rows)
     assert len(filled.audit("--kind", "ingested")) == len(events)
