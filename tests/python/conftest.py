@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "ignore::FutureWarning")  # of stages, which MLflow would rather not have
     config.addinivalue_line("markers", "last: runs after all other tests")
     config.addinivalue_line("markers", "tsan: runs with the thread sanitizer too")
 

@@ -146,6 +146,25 @@ def test_runs_that_cannot_be_read_make_partial_records(breaker, impatient, refer
     assert without_source(impatient.content()) == reference
 
 
+@pytest.mark.parametrize("call, status", [("runs/search", 400), ("runs/search", 404), ("experiments/search", 404)])
+def test_a_server_without_a_batch_call_is_asked_one_by_one(breaker, broken, reference, call, status):
+    body = b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid attribute key"}' if status == 400 else b"Not Found"
+    breaker.before = lambda r: Answer(status, body) if r.path.endswith(call) else None
+    broken.sync()
+    assert without_source(broken.content()) == reference
+
+
+def test_an_experiment_that_may_not_be_read(breaker, impatient, reference):
+    breaker.before = lambda r: Answer(403, b"Permission denied") if "/experiments/" in r.path else None
+    impatient.sync()
+    for record in impatient.inventory():
+        assert [r["code"] for r in record["completeness"]["reasons"]] == ["experiment_forbidden"]
+        assert record["training"]["training_status"] == "FINISHED" and record["lineage"]["experiment_name"] is None
+    breaker.heal()
+    impatient.sync()
+    assert without_source(impatient.content()) == reference
+
+
 def test_a_known_version_keeps_its_run_while_runs_cannot_be_read(breaker, impatient):
     impatient.sync()
     before = {k: r["training"] for k, r in impatient.content().items()}
