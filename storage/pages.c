@@ -353,16 +353,33 @@ static int check_snapshot(struct walk *w, const struct layout_meta *meta)
 	return rc;
 }
 
+#define HEAD_TRIES 200 /* a writer that commits without a pause leaves room for one of them */
+
+/* Both meta pages as they were at one moment: a writer may have gone on between one and the other. */
+static int read_metas(int fd, const char *path, struct layout_meta *a, struct layout_meta *b, struct vw_error *err)
+{
+	struct layout_meta again;
+	for (int i = 0; i < HEAD_TRIES; i++) {
+		if (layout_meta_read(fd, 0, 0, a) != 0)
+			return vw_damage_error(err, path, "its first page is not that of a database");
+		unsigned size = a->free_list.pad;
+		if (size < LAYOUT_PAGE_MIN || size > LAYOUT_PAGE_MAX || (size & (size - 1)) != 0)
+			return vw_damage_error(err, path, "it has pages of no sensible size");
+		if (layout_meta_read(fd, size, 1, b) != 0 || b->free_list.pad != size)
+			return vw_damage_error(err, path, "its second page is not that of a database");
+		if (layout_meta_read(fd, 0, 0, &again) == 0 && again.txn == a->txn)
+			return 0;
+	}
+	return vw_error_set(err, VW_EBUSY, "%s is being written too fast to be read; try again", path);
+}
+
 int vw_pages_head(int fd, const char *path, struct vw_pages_head *out, struct vw_error *err)
 {
 	struct layout_meta a, b;
-	if (layout_meta_read(fd, 0, 0, &a) != 0)
-		return vw_damage_error(err, path, "its first page is not that of a database");
+	int rc = read_metas(fd, path, &a, &b, err);
+	if (rc < 0)
+		return rc;
 	unsigned size = a.free_list.pad;
-	if (size < LAYOUT_PAGE_MIN || size > LAYOUT_PAGE_MAX || (size & (size - 1)) != 0)
-		return vw_damage_error(err, path, "it has pages of no sensible size");
-	if (layout_meta_read(fd, size, 1, &b) != 0 || b.free_list.pad != size)
-		return vw_damage_error(err, path, "its second page is not that of a database");
 	/* Transaction n writes page n mod 2, so that the two are neighbours; both are 0 in a new file. */
 	bool neighbours = a.txn % 2 == 0 && b.txn % 2 == 1 && (a.txn == b.txn + 1 || b.txn == a.txn + 1);
 	if (!neighbours && (a.txn != 0 || b.txn != 0))
