@@ -16,6 +16,7 @@ struct page {
 	bool colours;
 	const char *version; /* NULL: all of the model's */
 	const char *model;
+	const char *workspace; /* NULL: in any */
 	bool json;
 	size_t count;
 };
@@ -195,13 +196,22 @@ static void page_of(struct page *p, const struct vw_record_view *view, struct vw
 	vw_buffer_printf(&p->out, ", last synced %s\n", vw_clock_format(seen, time));
 }
 
+static bool is_meant(const struct page *p, const char *workspace, const char *model)
+{
+	return strcmp(model, p->model) == 0 &&
+	       (!p->workspace || strcmp(workspace ? workspace : "", p->workspace) == 0);
+}
+
 static int show_one(const struct vw_record_view *view, struct vw_arena *arena, void *arg, struct vw_error *err)
 {
 	struct page *p = arg;
-	(void)err;
-	if (strcmp(view->record->model_name, p->model) != 0 ||
+	if (!is_meant(p, view->record->workspace, view->record->model_name) ||
 	    (p->version && strcmp(view->record->version_number, p->version) != 0))
 		return 0;
+	if (p->json && p->version && p->count > 0)
+		return vw_error_set(err, VW_EUSAGE,
+				    "%s version %s is in more than one workspace; name one with --workspace",
+				    p->model, p->version);
 	if (p->json) {
 		struct vw_json_writer w;
 		vw_buffer_puts(&p->out, p->version ? "" : (p->count ? ",\n" : "[\n"));
@@ -229,7 +239,7 @@ static int model_line(const char *workspace, const vw_registered_model *model, s
 	struct page *p = arg;
 	char time[VW_TIME_TEXT];
 	(void)err;
-	if (strcmp(model->name, p->model) != 0)
+	if (!is_meant(p, workspace, model->name))
 		return 0;
 	tone_append(&p->out, TONE_STRONG, p->colours,
 		    vw_arena_printf(arena, "%s%s%s", workspace ? workspace : "", workspace && workspace[0] ? "/" : "",
@@ -256,13 +266,15 @@ static int version_row(const struct vw_record_view *view, struct vw_arena *arena
 {
 	struct model_page *m = arg;
 	const vw_record *r = view->record;
-	if (strcmp(r->model_name, m->page->model) != 0)
+	if (!is_meant(m->page, r->workspace, r->model_name))
 		return 0;
 	struct vw_buffer aliases;
 	vw_buffer_init(&aliases, 0);
 	for (size_t i = 0; r->lifecycle && i < r->lifecycle->n_aliases; i++)
 		vw_buffer_printf(&aliases, "%s%s", i ? ", " : "", r->lifecycle->aliases[i]);
-	const char *cells[] = {r->version_number,
+	bool told_apart = r->workspace && !m->page->workspace;
+	const char *cells[] = {told_apart ? vw_arena_printf(arena, "%s/%s", r->workspace, r->version_number)
+					  : r->version_number,
 			       r->lifecycle ? r->lifecycle->lifecycle_stage : NULL,
 			       vw_buffer_text(&aliases),
 			       view->removed_at ? "removed" : view_status(view),
@@ -310,6 +322,7 @@ int run_show(struct invocation *in)
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	struct page page = {.model = in->positional[0],
 			    .version = in->positional_count > 1 ? in->positional[1] : NULL,
+			    .workspace = option_value(in, "workspace"),
 			    .json = strcmp(option_value(in, "format"), "json") == 0,
 			    .colours = terminal_colours(option_value(in, "color"))};
 	vw_buffer_init(&page.out, 0);

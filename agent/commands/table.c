@@ -38,6 +38,7 @@ static const struct option_spec inventory_options[] = {
 };
 static const struct option_spec show_options[] = {
     {"format", "FORMAT", "text or json", page_formats},
+    {"workspace", "NAME", "only in this workspace", NULL},
     {"color", "WHEN", "auto, always or never", colours},
     {NULL, NULL, NULL, NULL},
 };

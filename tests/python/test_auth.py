@@ -6,7 +6,7 @@ import re
 
 import pytest
 import seed
-from agent import CONFIGURATION, OK, UNREACHABLE
+from agent import CONFIGURATION, OK, UNREACHABLE, USAGE
 from oracle import Oracle, differences
 from proxies import Answer, Proxy
 from servers import READER
@@ -332,6 +332,9 @@ def test_workspaces_are_read_apart(workspaces, agent, tmp_path):
         assert record["lineage"]["experiment_name"] == f"experiment of {record['workspace']}"
     assert {(e["workspace"], e["model_name"]) for e in a.events()} == {(v[0], v[1]) for v in found}
     assert {"team-a/same-name 1", "team-b/same-name 1"} <= set(re.findall(r"\S+/same-name 1", a.run("audit", "list").out))
+    assert a.run("show", "same-name", "1", "--workspace", "team-b", "--format", "json").json["workspace"] == "team-b"
+    assert "--workspace" in a.run("show", "same-name", "1", "--format", "json", code=USAGE).err
+    assert {"team-a/1", "team-b/1"} <= set(a.run("show", "same-name").out.split())
     b = agent(workspaces, "mlflow: {workspace: team-b}\n")
     b.sync()
     assert {v[0] for v in versions(b)} == {"team-b"}
