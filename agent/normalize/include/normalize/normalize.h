@@ -33,7 +33,7 @@ struct vw_reason_text {
 /* All borrowed for the call; the record may point into them, so they live as long as it does (same arena, usually).
  * Already masked (normalize/mask.h). */
 struct vw_normalize_input {
-	const char *workspace;    /* NULL: none */
+	const char *workspace;            /* NULL: none */
 	const vw_registered_model *model; /* NULL if unknown */
 	const vw_model_version *version;  /* never NULL, with name and version */
 	const vw_run *run;                /* NULL: none, or not readable: then a reason says so */
