@@ -61,6 +61,16 @@ int vw_mlflow_run(struct vw_mlflow *client, struct vw_error *err)
 	return vw_transport_run(client->transport, err);
 }
 
+void vw_mlflow_stop(struct vw_mlflow *client)
+{
+	vw_transport_stop(client->transport);
+}
+
+bool vw_mlflow_ending(const struct vw_mlflow *client)
+{
+	return vw_transport_ending(client->transport);
+}
+
 void vw_mlflow_use_workspace(struct vw_mlflow *client, const char *workspace)
 {
 	free(client->workspace);

@@ -46,7 +46,8 @@ struct vw_transport {
 	int64_t credentials_at;
 	int64_t cycle_started;
 	struct vw_mlflow_counts counts;
-	int ending; /* code with which everything outstanding is answered now */
+	bool stopped; /* by the caller; until the next cycle */
+	int ending;   /* code with which everything outstanding is answered now */
 	void (*tick)(void *arg);
 	void *tick_arg;
 };
@@ -148,6 +149,7 @@ void vw_transport_begin_cycle(struct vw_transport *t)
 	t->cycle_started = vw_clock_monotonic();
 	t->counts = (struct vw_mlflow_counts){0};
 	t->credentials_at = 0;
+	t->stopped = false;
 }
 
 void vw_transport_counts(const struct vw_transport *t, struct vw_mlflow_counts *out)
@@ -191,6 +193,16 @@ static void answer_ending(struct vw_transport *t, struct job *job, const struct 
 	struct vw_error err = *why;
 	vw_error_context(&err, t->ending, "%s", vw_call_name(job->request.id));
 	answer(job, &(struct vw_response){.code = t->ending, .error = &err});
+}
+
+void vw_transport_stop(struct vw_transport *t)
+{
+	t->stopped = true;
+}
+
+bool vw_transport_ending(const struct vw_transport *t)
+{
+	return t->ending != 0;
 }
 
 static struct job *queue_take(struct queue *queue)
@@ -374,6 +386,8 @@ static bool must_end(const struct vw_transport *t, struct vw_error *why)
 	int64_t deadline = t->endpoint.settings.cycle_timeout_ms;
 	if (t->cancel && *t->cancel)
 		return vw_error_set(why, VW_ECANCELLED, "cancelled") != 0;
+	if (t->stopped)
+		return vw_error_set(why, VW_ECANCELLED, "stopped after a failure") != 0;
 	if (deadline > 0 && vw_clock_monotonic() - t->cycle_started >= deadline)
 		return vw_error_set(why, VW_ETIMEOUT, "the cycle's time-out of %lld ms is over",
 				    (long long)deadline) != 0;

@@ -30,6 +30,9 @@ void vw_transport_close(struct vw_transport *transport);
 int vw_transport_start(struct vw_transport *transport, struct vw_request *request, vw_response_fn done, void *arg);
 /* As vw_mlflow_run(). */
 int vw_transport_run(struct vw_transport *transport, struct vw_error *err);
+/* As vw_mlflow_stop(), vw_mlflow_ending(). */
+void vw_transport_stop(struct vw_transport *transport);
+bool vw_transport_ending(const struct vw_transport *transport);
 /* As vw_mlflow_on_tick(). */
 void vw_transport_on_tick(struct vw_transport *transport, void (*tick)(void *arg), void *arg);
 

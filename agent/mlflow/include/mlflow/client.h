@@ -105,6 +105,12 @@ struct vw_arena *vw_mlflow_take(const struct vw_mlflow_answer *answer);
 
 /* Works until no call is outstanding. 0, VW_ECANCELLED, VW_ETIMEOUT (the cycle's), VW_ENOMEM. Failures of single calls are the callbacks' business. */
 int vw_mlflow_run(struct vw_mlflow *client, struct vw_error *err);
+/* From a callback, when no further answer is wanted: vw_mlflow_run() ends with VW_ECANCELLED, and so do the calls that are outstanding.
+ * Holds until the next vw_mlflow_begin_cycle(). */
+void vw_mlflow_stop(struct vw_mlflow *client);
+/* True while vw_mlflow_run() ends before its time and answers everything outstanding with one code: what a callback hears then is no
+ * word about its object. */
+bool vw_mlflow_ending(const struct vw_mlflow *client);
 /* Called from vw_mlflow_run() at least once a second, also while it only waits: for a watchdog. NULL ends that. */
 void vw_mlflow_on_tick(struct vw_mlflow *client, void (*tick)(void *arg), void *arg);
 
