@@ -90,7 +90,7 @@ int source_open(const struct session *session, bool ask, struct source *out, str
 						.policy = out->policy,
 						.tracking_uri = config->mlflow.tracking_uri,
 						.agent_version = VW_AGENT_VERSION,
-						.credential = out->label,
+						.credential = ask ? out->label : NULL,
 						.config_sha256 = config->sha256,
 						.scope = &out->scope,
 						.workspace = config->mlflow.workspace,

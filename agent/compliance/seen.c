@@ -15,6 +15,7 @@ static const struct blind_spot blind_spots[] = {
     {"run_", {"training", "lineage", TAG_FIELDS}},
     {"experiment_", {"lineage", TAG_FIELDS}},
     {"logged_model_", {"training.metrics", "lineage"}},
+    {"model_", {"identity", "lifecycle", TAG_FIELDS}},
     {"version_", {"lifecycle", "training", "lineage", TAG_FIELDS}},
     {"response_invalid", {"identity", "lifecycle", "training", "lineage", "risk"}},
     {"value_too_large", {"identity", "lifecycle", "training", "lineage", "risk"}},

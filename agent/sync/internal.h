@@ -29,6 +29,14 @@ struct changes {
 	size_t count;
 };
 
+/* One listing of the server, page by page. */
+struct walk {
+	const char *what; /* the call's name, for messages */
+	char *token;      /* of the page that is asked for next; NULL: the first. From malloc */
+	int64_t pages;
+	int page_size; /* 0: the client's; halved when an answer was too large */
+};
+
 struct sync {
 	const struct vw_sync_context *cx;
 	const struct vw_sync_options *options;
@@ -54,38 +62,51 @@ struct sync {
 	char **experiment_ids;
 	size_t experiment_count;
 	size_t experiment_size;
-	struct seen versions; /* in scope */
-	struct seen models;   /* all that were listed */
-	struct seen left_out; /* models out of scope, and prompts */
+	bool experiments_listed; /* all of them, so that a search in them finds whatever may be seen */
+	struct seen versions;    /* in scope */
+	struct seen models;      /* all that were listed */
+	struct seen left_out;    /* models out of scope, and prompts */
+	struct walk experiment_walk, model_walk, version_walk;
 	int64_t listed_versions;
-	int64_t pages;
 	int pages_open;
-	int page_size;          /* 0: the client's; halved when an answer was too large */
-	const char *next_token; /* of model-versions/search; NULL when the next page is not known */
-	bool next_due;          /* a page waits until others are done */
+	bool next_due; /* a page waits until others are done */
 	bool listing_done;
 	bool quick_done;        /* the walk met what is known */
-	int64_t newest_updated; /* highest last_updated_timestamp met */
+	int silent;             /* answers about runs in a row that were none */
+	bool workspace_gone;    /* it is not offered any more: that nothing is listed in it is no wonder */
+	int64_t newest_updated; /* highest last_updated_timestamp met, in all workspaces */
 };
 
-/* Notes the first failure; the cycle ends as soon as what is outstanding came back. */
+/* Notes the first failure; the cycle ends, and so do the calls that are outstanding. */
 void sync_fail(struct sync *sync, int code, const struct vw_error *err);
+/* The same for a call that could not be started; 0 is no failure. */
+void sync_started(struct sync *sync, int code, const char *what);
+/* Also while the client ends everything at once: nothing may be concluded from what it answers then. */
 bool sync_stopped(const struct sync *sync);
 void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t total);
 
 /* Appends changes in one transaction, with the entries that belong in front of them. Nothing is written for no changes. */
 int sync_commit(struct sync *sync, struct vw_arena *arena, const struct changes *changes, struct vw_error *err);
+/* The cycle's last transaction: its entry (may be NULL) and what the next one has to know. */
+int sync_commit_end(struct sync *sync, vw_entry *last, vw_sync_state *state, struct vw_error *err);
+const char *sync_depth_name(const struct sync *sync); /* "quick", "full" */
 
 /* A new entry with time and access filled in. NULL without memory. */
 vw_entry *sync_entry(struct sync *sync, struct vw_arena *arena);
 vw_entry *sync_audit_entry(struct sync *sync, struct vw_arena *arena, vw_audit_kind kind, const char *subject,
 			   const char *text);
-vw_entry *sync_removal_entry(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena,
+/* `scratch` is for what is only looked at: it may be reset as soon as this returns. */
+vw_entry *sync_removal_entry(struct sync *sync, struct vw_txn *txn, struct vw_arena *scratch, struct vw_arena *arena,
 			     const vw_version_index *index, const char *source, struct vw_error *err);
 
 /* listing.c: models and experiments, then the versions page by page. */
 int sync_list_models(struct sync *sync, struct vw_error *err);
 int sync_list_versions(struct sync *sync, struct vw_error *err);
+/* Masks an answer's registered models, decides which are relevant, stores those. False when the cycle failed over it. */
+bool sync_take_models(struct sync *sync, const struct vw_mlflow_answer *answer);
+/* As relevant or not, as its facts are: counted and remembered. */
+void sync_sort_model(struct sync *sync, const vw_registered_model *model);
+void walk_reset(struct walk *walk, const char *what);
 
 /* page.c: what belongs to one page of versions is fetched, then recorded. Takes the answer's arena. */
 void sync_page_start(struct sync *sync, const struct vw_mlflow_answer *answer);
@@ -96,9 +117,13 @@ struct version_facts {
 	vw_model_version *version;
 	const vw_run *run;
 	const vw_logged_model *logged_model;
+	int experiment_code; /* why the run's experiment could not be read; 0: it could, or was not asked for */
 	struct vw_reason_text reasons[8];
 	size_t reason_count;
 };
+void sync_add_reason(struct version_facts *facts, const char *code, const char *text);
+/* VW_FLAW_...: what was left out of something that a record is made of. */
+void sync_add_flaws(struct version_facts *facts, unsigned flaws);
 int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct version_facts *facts, size_t count,
 			 struct vw_error *err);
 int sync_record_judge(struct sync *sync, struct vw_arena *arena, const vw_record *record, vw_compliance **out,
@@ -110,8 +135,12 @@ bool sync_same_sha256(const ProtobufCBinaryData *a, const uint8_t b[32]);
 /* judge.c: all that is stored, by the policy in force; counts what differs. */
 int sync_judge_stored(struct sync *sync, struct vw_error *err);
 
-/* removal.c */
+/* removal.c: what a workspace that was walked does not show any more, and what is stored of workspaces that are not offered any more. */
 int sync_remove_missing(struct sync *sync, struct vw_error *err);
+int sync_remove_workspaces(struct sync *sync, char *const *offered, size_t count, struct vw_error *err);
+
+/* Forgets what was learned of the workspace before, and speaks of this one from now on. NULL: the server has none. */
+void sync_enter_workspace(struct sync *sync, const char *workspace);
 
 /* scope.c: is this registered model relevant (S1.2)? */
 bool scope_has_model(const struct vw_scope *scope, const vw_registered_model *model);

@@ -2,10 +2,12 @@
 #include "internal.h"
 
 #include "base/digest.h"
+#include "base/limits.h"
 #include "proto/message.h"
 
 /* Each commit walks the index from its start again; so few commits, but what one holds stays in memory: 10 KB for each. */
 #define JUDGED_PER_COMMIT 1000
+#define BYTES_PER_COMMIT  (16 * VW_MIB) /* or fewer, where records are large */
 
 struct again {
 	struct sync *sync;
@@ -14,6 +16,7 @@ struct again {
 	struct changes changes;
 	uint64_t skip; /* versions judged by the commits before */
 	uint64_t at;
+	bool full; /* time to commit */
 };
 
 struct judged {
@@ -52,7 +55,8 @@ static int add_change(struct again *again, const struct judged *judged, struct v
 	entry->body_case = VERIFYWISE__V1__ENTRY__BODY_VERSION;
 	entry->version = v;
 	again->changes.items[again->changes.count++] = (struct change){entry, judged->record};
-	return again->changes.count == JUDGED_PER_COMMIT; /* 1 stops the walk: time to commit */
+	again->full = again->changes.count == JUDGED_PER_COMMIT || vw_arena_used(again->arena) > BYTES_PER_COMMIT;
+	return again->full; /* stops the walk */
 }
 
 /* In the scratch arena first: many may be judged as before, and only what changes has to stay until the commit. */
@@ -79,6 +83,7 @@ static int judge_some(struct again *again, struct vw_error *err)
 	again->changes.items = vw_arena_array(again->arena, JUDGED_PER_COMMIT + 1, sizeof(struct change));
 	again->changes.count = 0;
 	again->at = 0;
+	again->full = false;
 	if (!again->changes.items)
 		return vw_error_set(err, VW_ENOMEM, "no memory for judging again");
 	int code = vw_txn_begin_read(vw_store_kv(again->sync->cx->store), &again->txn, err);
@@ -93,7 +98,7 @@ static int judge_some(struct again *again, struct vw_error *err)
 	again->skip = again->at;
 	again->sync->result->counts.reevaluated += (int64_t)again->changes.count;
 	sync_progress(again->sync, "evaluating", (int64_t)again->at, -1);
-	return again->changes.count == JUDGED_PER_COMMIT;
+	return again->full;
 }
 
 int sync_judge_stored(struct sync *sync, struct vw_error *err)

@@ -6,7 +6,12 @@
 #include "base/pattern.h"
 #include "proto/message.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Rows of a page when the client's own number is not known: where halving begins. */
+#define USUAL_MODELS   200
+#define USUAL_VERSIONS 400
 
 /* MLflow's timestamps are set before its own commit: what was written late may carry an earlier time. */
 #define QUICK_OVERLAP_MS ((int64_t)10 * 60 * 1000)
@@ -16,13 +21,48 @@ static int64_t quick_stop(const struct sync *sync)
 	return sync->state->last_version_updated_at - QUICK_OVERLAP_MS;
 }
 
-static bool listing_endless(struct sync *sync, const char *what)
+/* What has no time may be new. */
+static bool is_before(bool known, int64_t updated, int64_t stop)
+{
+	return known && updated < stop;
+}
+
+/* ---- pages ---- */
+
+void walk_reset(struct walk *walk, const char *what)
+{
+	free(walk->token);
+	*walk = (struct walk){.what = what, .page_size = walk->page_size};
+}
+
+/* Remembers the next page. False at the listing's end, and when there is none in sight: then the cycle has failed. */
+static bool walk_on(struct sync *sync, struct walk *walk, const char *token)
 {
 	struct vw_error err = VW_ERROR_INIT;
-	if (++sync->pages <= VW_MAX_PAGES)
+	if (!token)
 		return false;
-	vw_error_set(&err, VW_ELIMIT, "%s does not end after VW_MAX_PAGES (%d) pages", what, VW_MAX_PAGES);
-	sync_fail(sync, VW_ELIMIT, &err);
+	if (++walk->pages >= VW_MAX_PAGES)
+		vw_error_set(&err, VW_ELIMIT, "%s does not end after VW_MAX_PAGES (%d) pages", walk->what,
+			     VW_MAX_PAGES);
+	else if (walk->token && strcmp(walk->token, token) == 0)
+		vw_error_set(&err, VW_EINVAL, "%s does not end: the server gives one page token again and again",
+			     walk->what);
+	free(walk->token);
+	walk->token = strdup(token);
+	if (!walk->token)
+		vw_error_set(&err, VW_ENOMEM, "%s: no memory for a page token", walk->what);
+	if (err.code < 0)
+		sync_fail(sync, err.code, &err);
+	return err.code == 0;
+}
+
+/* An answer over the cap is to be asked for again in smaller pieces, down to one row. */
+static bool walk_smaller(struct walk *walk, int code, int usual)
+{
+	int size = walk->page_size ? walk->page_size : usual;
+	if (code != VW_ELIMIT || size == 1)
+		return false;
+	walk->page_size = size / 2;
 	return true;
 }
 
@@ -42,7 +82,9 @@ static void remember_experiment(struct sync *sync, const char *id)
 		sync->experiment_ids = ids;
 		sync->experiment_size = size;
 	}
-	sync->experiment_ids[sync->experiment_count++] = vw_arena_strdup(sync->arena, id);
+	char *copy = vw_arena_strdup(sync->arena, id);
+	if (copy)
+		sync->experiment_ids[sync->experiment_count++] = copy;
 }
 
 struct listed {
@@ -62,6 +104,8 @@ static int store_experiments(struct vw_txn *txn, void *arg, struct vw_error *err
 	return 0;
 }
 
+static void ask_experiments(struct sync *sync);
+
 static void experiments_page(void *arg, const struct vw_mlflow_answer *answer)
 {
 	struct sync *sync = arg;
@@ -70,28 +114,40 @@ static void experiments_page(void *arg, const struct vw_mlflow_answer *answer)
 
 	if (sync_stopped(sync))
 		return;
-	if (answer->code == VW_EFORBIDDEN || answer->code == VW_ENOTFOUND || answer->code == VW_EUNSUPPORTED)
+	if (answer->code < 0 && vw_error_disposition(answer->code) == VW_DO_SKIP)
 		return; /* runs are then asked for one by one, and say for themselves what is not allowed */
 	if (answer->code < 0) {
 		sync_fail(sync, answer->code, answer->error);
 		return;
 	}
 	for (size_t i = 0; i < answer->count; i++) {
-		int code = vw_mask_experiment(sync->cx->masker, *answer->arena, answer->experiments[i]);
+		vw_experiment *experiment = answer->experiments[i];
+		int code = vw_mask_experiment(sync->cx->masker, *answer->arena, experiment);
 		if (code < 0) {
 			vw_error_set(&err, code, "masking an experiment failed");
 			sync_fail(sync, code, &err);
 			return;
 		}
-		remember_experiment(sync, answer->experiments[i]->experiment_id);
+		if (vw_mlflow_flaws(answer, experiment))
+			VW_SET(experiment, flaws, vw_mlflow_flaws(answer, experiment));
+		remember_experiment(sync, experiment->experiment_id);
 	}
 	int code = vw_kv_write(vw_store_kv(sync->cx->store), store_experiments, &listed, &err);
 	if (code < 0) {
 		sync_fail(sync, code, &err);
 		return;
 	}
-	if (answer->next_page_token && !listing_endless(sync, "experiments/search"))
-		vw_mlflow_search_experiments(sync->cx->client, answer->next_page_token, experiments_page, sync);
+	if (walk_on(sync, &sync->experiment_walk, answer->next_page_token))
+		ask_experiments(sync);
+	else
+		sync->experiments_listed = sync->experiment_count < VW_MAX_EXPERIMENT_IDS;
+}
+
+static void ask_experiments(struct sync *sync)
+{
+	int code =
+	    vw_mlflow_search_experiments(sync->cx->client, sync->experiment_walk.token, experiments_page, sync);
+	sync_started(sync, code, sync->experiment_walk.what);
 }
 
 /* ---- registered models ---- */
@@ -122,82 +178,97 @@ static int store_models(struct vw_txn *txn, void *arg, struct vw_error *err)
 	return 0;
 }
 
-static bool take_models(struct sync *sync, const struct vw_mlflow_answer *answer)
+void sync_sort_model(struct sync *sync, const vw_registered_model *model)
 {
+	bool prompt = model_is_prompt(model);
+	bool relevant = !prompt && scope_has_model(sync->cx->scope, model);
+	seen_add(&sync->models, model->name, "");
+	if (!relevant)
+		seen_add(&sync->left_out, model->name, "");
+	sync->result->counts.prompts += prompt;
+	sync->result->counts.models_excluded += !prompt && !relevant;
+	sync->result->counts.models += relevant;
+}
+
+static int take_models(struct sync *sync, const struct vw_mlflow_answer *answer, struct vw_error *err)
+{
+	struct listed listed = {sync, answer};
 	for (size_t i = 0; i < answer->count; i++) {
 		vw_registered_model *model = answer->models[i];
 		int code = vw_mask_model(sync->cx->masker, *answer->arena, model);
-		if (code < 0) {
-			struct vw_error err = VW_ERROR_INIT;
-			vw_error_set(&err, code, "masking registered model %s failed", model->name);
-			sync_fail(sync, code, &err);
-			return false;
-		}
-		seen_add(&sync->models, model->name, "");
-		if (model_is_prompt(model)) {
-			sync->result->counts.prompts++;
-			seen_add(&sync->left_out, model->name, "");
-			continue;
-		}
-		if (!scope_has_model(sync->cx->scope, model)) {
-			sync->result->counts.models_excluded++;
-			seen_add(&sync->left_out, model->name, "");
-			continue;
-		}
-		sync->result->counts.models++;
+		if (code < 0)
+			return vw_error_set(err, code, "masking registered model %s failed", model->name);
+		sync_sort_model(sync, model);
+		if (vw_mlflow_flaws(answer, model))
+			VW_SET(model, flaws, vw_mlflow_flaws(answer, model));
 	}
 	sync->result->counts.skipped += (int64_t)answer->malformed;
-	return true;
+	if (sync->models.failed || sync->left_out.failed)
+		return vw_error_set(err, VW_ENOMEM, "no memory to remember the registered models");
+	return vw_kv_write(vw_store_kv(sync->cx->store), store_models, &listed, err);
+}
+
+bool sync_take_models(struct sync *sync, const struct vw_mlflow_answer *answer)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	int code = take_models(sync, answer, &err);
+	if (code < 0)
+		sync_fail(sync, code, &err);
+	return code == 0;
 }
 
 static bool models_known_from_here(const struct sync *sync, const struct vw_mlflow_answer *answer)
 {
 	if (sync->options->depth != VW_DEPTH_QUICK || answer->count == 0)
 		return false;
-	return answer->models[answer->count - 1]->last_updated_timestamp < quick_stop(sync);
+	return is_before(answer->models[answer->count - 1]->has_last_updated_timestamp,
+			 answer->models[answer->count - 1]->last_updated_timestamp, quick_stop(sync));
 }
+
+static void ask_models(struct sync *sync);
 
 static void models_page(void *arg, const struct vw_mlflow_answer *answer)
 {
 	struct sync *sync = arg;
-	struct listed listed = {sync, answer};
-	struct vw_error err = VW_ERROR_INIT;
-
 	if (sync_stopped(sync))
 		return;
+	if (walk_smaller(&sync->model_walk, answer->code, USUAL_MODELS)) {
+		ask_models(sync);
+		return;
+	}
 	if (answer->code < 0) {
 		sync_fail(sync, answer->code, answer->error);
 		return;
 	}
-	if (!take_models(sync, answer))
+	if (!sync_take_models(sync, answer))
 		return;
-	int code = vw_kv_write(vw_store_kv(sync->cx->store), store_models, &listed, &err);
-	if (code < 0) {
-		sync_fail(sync, code, &err);
-		return;
-	}
 	sync_progress(sync, "models", sync->result->counts.models, -1);
-	if (!answer->next_page_token || models_known_from_here(sync, answer) ||
-	    listing_endless(sync, "registered-models/search"))
-		return;
-	struct vw_mlflow_query query = {.order = sync->options->depth == VW_DEPTH_QUICK ? VW_ORDER_UPDATED_DESC
-											: VW_ORDER_NAME,
-					.page_token = answer->next_page_token,
-					.model = exact_model(sync)};
-	vw_mlflow_search_models(sync->cx->client, &query, models_page, sync);
+	if (!models_known_from_here(sync, answer) && walk_on(sync, &sync->model_walk, answer->next_page_token))
+		ask_models(sync);
+}
+
+static enum vw_mlflow_order order_of(const struct sync *sync)
+{
+	return sync->options->depth == VW_DEPTH_QUICK ? VW_ORDER_UPDATED_DESC : VW_ORDER_NAME;
+}
+
+static void ask_models(struct sync *sync)
+{
+	struct vw_mlflow_query query = {.order = order_of(sync),
+					.page_token = sync->model_walk.token,
+					.model = exact_model(sync),
+					.max_results = sync->model_walk.page_size};
+	sync_started(sync, vw_mlflow_search_models(sync->cx->client, &query, models_page, sync),
+		     sync->model_walk.what);
 }
 
 int sync_list_models(struct sync *sync, struct vw_error *err)
 {
-	struct vw_mlflow_query query = {.order = sync->options->depth == VW_DEPTH_QUICK ? VW_ORDER_UPDATED_DESC
-											: VW_ORDER_NAME,
-					.model = exact_model(sync)};
-	int code = vw_mlflow_search_experiments(sync->cx->client, NULL, experiments_page, sync);
-	if (code == 0)
-		code = vw_mlflow_search_models(sync->cx->client, &query, models_page, sync);
-	if (code == 0)
-		code = vw_mlflow_run(sync->cx->client, err);
-	return code;
+	walk_reset(&sync->experiment_walk, "experiments/search");
+	walk_reset(&sync->model_walk, "registered-models/search");
+	ask_experiments(sync);
+	ask_models(sync);
+	return vw_mlflow_run(sync->cx->client, err);
 }
 
 /* ---- versions ---- */
@@ -206,13 +277,13 @@ static void versions_page(void *arg, const struct vw_mlflow_answer *answer);
 
 static void ask_versions(struct sync *sync)
 {
-	struct vw_mlflow_query query = {.order = sync->options->depth == VW_DEPTH_QUICK ? VW_ORDER_UPDATED_DESC
-											: VW_ORDER_NAME,
-					.page_token = sync->next_token,
+	struct vw_mlflow_query query = {.order = order_of(sync),
+					.page_token = sync->version_walk.token,
 					.model = exact_model(sync),
-					.max_results = sync->page_size};
+					.max_results = sync->version_walk.page_size};
 	sync->next_due = false;
-	vw_mlflow_search_versions(sync->cx->client, &query, versions_page, sync);
+	sync_started(sync, vw_mlflow_search_versions(sync->cx->client, &query, versions_page, sync),
+		     sync->version_walk.what);
 }
 
 void sync_page_done(struct sync *sync)
@@ -230,7 +301,9 @@ static size_t choose_versions(struct sync *sync, const struct vw_mlflow_answer *
 		vw_model_version *version = answer->versions[i];
 		if (version->last_updated_timestamp > sync->newest_updated)
 			sync->newest_updated = version->last_updated_timestamp;
-		if (sync->options->depth == VW_DEPTH_QUICK && version->last_updated_timestamp < quick_stop(sync)) {
+		if (sync->options->depth == VW_DEPTH_QUICK &&
+		    is_before(version->has_last_updated_timestamp, version->last_updated_timestamp,
+			      quick_stop(sync))) {
 			sync->quick_done = true;
 			break;
 		}
@@ -247,24 +320,17 @@ static size_t choose_versions(struct sync *sync, const struct vw_mlflow_answer *
 	return kept;
 }
 
-/* An answer over the cap is asked for again in smaller pieces, down to one version. */
-static bool retry_smaller(struct sync *sync, const struct vw_mlflow_answer *answer)
-{
-	int size = sync->page_size ? sync->page_size : 256;
-	if (answer->code != VW_ELIMIT || size == 1)
-		return false;
-	sync->page_size = size / 2;
-	ask_versions(sync);
-	return true;
-}
-
 static void versions_page(void *arg, const struct vw_mlflow_answer *answer)
 {
 	struct sync *sync = arg;
 	int room = sync->options->connections > 1 ? sync->options->connections - 1 : 1;
 
-	if (sync_stopped(sync) || retry_smaller(sync, answer))
+	if (sync_stopped(sync))
 		return;
+	if (walk_smaller(&sync->version_walk, answer->code, USUAL_VERSIONS)) {
+		ask_versions(sync);
+		return;
+	}
 	if (answer->code < 0) {
 		sync_fail(sync, answer->code, answer->error);
 		return;
@@ -273,11 +339,9 @@ static void versions_page(void *arg, const struct vw_mlflow_answer *answer)
 	chosen.count = choose_versions(sync, answer);
 	sync->result->counts.versions += (int64_t)chosen.count;
 	sync->result->counts.skipped += (int64_t)answer->malformed;
-	bool more = answer->next_page_token && !sync->quick_done && !listing_endless(sync, "model-versions/search");
 	sync->listing_done = !answer->next_page_token;
-	sync->next_token = more ? vw_arena_strdup(sync->arena, answer->next_page_token) : NULL;
-	sync->next_due = more;
-	if (more && sync->pages_open + 1 < room)
+	sync->next_due = !sync->quick_done && walk_on(sync, &sync->version_walk, answer->next_page_token);
+	if (sync->next_due && sync->pages_open + 1 < room)
 		ask_versions(sync);
 	sync->pages_open++;
 	sync_page_start(sync, &chosen);
@@ -285,7 +349,7 @@ static void versions_page(void *arg, const struct vw_mlflow_answer *answer)
 
 int sync_list_versions(struct sync *sync, struct vw_error *err)
 {
-	sync->pages = 0;
+	walk_reset(&sync->version_walk, "model-versions/search");
 	ask_versions(sync);
 	return vw_mlflow_run(sync->cx->client, err);
 }

@@ -3,11 +3,15 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "normalize/normalize.h"
 #include "proto/message.h"
 
 #include <string.h>
+
+/* Of a page in one commit. Its facts come in an arena of their own; what is made of them would be several times as much. */
+#define BYTES_PER_COMMIT (8 * VW_MIB)
 
 /* What is known of a version before this cycle; all NULL at first sight. */
 struct before {
@@ -59,30 +63,99 @@ static void add_aliases(struct vw_arena *arena, vw_model_version *version, const
 	vw_texts_sort(version->aliases, &version->n_aliases);
 }
 
-static int load_sources(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct version_facts *facts,
-			struct vw_normalize_input *in, struct vw_error *err)
+void sync_add_reason(struct version_facts *facts, const char *code, const char *text)
 {
-	vw_registered_model *model;
+	for (size_t i = 0; i < facts->reason_count; i++)
+		if (strcmp(facts->reasons[i].code, code) == 0)
+			return;
+	if (facts->reason_count < sizeof(facts->reasons) / sizeof(facts->reasons[0]))
+		facts->reasons[facts->reason_count++] = (struct vw_reason_text){code, text};
+}
+
+void sync_add_flaws(struct version_facts *facts, unsigned flaws)
+{
+	if (flaws & VW_FLAW_CUT)
+		sync_add_reason(facts, VW_REASON_VALUE_TOO_LARGE,
+				"a value is larger than the agent takes and was left out");
+	if (flaws & VW_FLAW_UNREADABLE)
+		sync_add_reason(facts, VW_REASON_RESPONSE_INVALID,
+				"a value in the server's answer is not of its type");
+}
+
+/* The registered model as far as the last record knows it, so that what it says of the version does not seem to have changed. */
+static vw_registered_model *remembered_model(struct vw_arena *arena, const vw_record *record)
+{
+	vw_registered_model *model = vw_message_new(arena, &verifywise__v1__registered_model__descriptor);
+	const vw_identity *identity = record->identity;
+	if (!model || !identity)
+		return model;
+	for (size_t i = 0; i < record->n_provenance; i++) {
+		const vw_provenance *p = record->provenance[i];
+		if (p->field && strcmp(p->field, "identity.description") == 0 && p->from &&
+		    strcmp(p->from, "model:description") == 0)
+			model->description = identity->description;
+	}
+	model->name = record->model_name;
+	model->tags = identity->tags;
+	model->n_tags = identity->n_tags;
+	model->aliases = identity->aliases;
+	model->n_aliases = identity->n_aliases;
+	return model;
+}
+
+/* Neither listed nor to be had when asked for. */
+static int model_unseen(struct vw_txn *txn, struct vw_arena *arena, struct version_facts *facts,
+			struct before *before, vw_registered_model **out, struct vw_error *err)
+{
+	sync_add_reason(facts, VW_REASON_MODEL_FETCH_FAILED, "the registered model could not be read");
+	if (!before->index || is_new_life(before->index, facts->version))
+		return 0;
+	int code = load_record(txn, arena, before, err);
+	if (code == 0)
+		*out = remembered_model(arena, before->record);
+	return code;
+}
+
+static void experiment_reason(struct version_facts *facts)
+{
+	if (facts->experiment_code == VW_EFORBIDDEN)
+		sync_add_reason(facts, VW_REASON_EXPERIMENT_FORBIDDEN,
+				"this credential may not read the run's experiment");
+	else if (facts->experiment_code == VW_ENOTFOUND)
+		sync_add_reason(facts, VW_REASON_EXPERIMENT_NOT_FOUND,
+				"the run's experiment does not exist any more");
+	else
+		sync_add_reason(facts, VW_REASON_EXPERIMENT_FETCH_FAILED,
+				"the server failed when asked for the run's experiment");
+}
+
+static int load_sources(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct version_facts *facts,
+			struct before *before, struct vw_normalize_input *in, struct vw_error *err)
+{
+	vw_registered_model *model = NULL;
 	vw_experiment *experiment;
 	int code = vw_store_model(txn, arena, sync->workspace, facts->version->name, &model, err);
-	if (code < 0 && code != VW_ENOTFOUND)
+	if (code == VW_ENOTFOUND)
+		code = model_unseen(txn, arena, facts, before, &model, err);
+	if (code < 0)
 		return code;
-	if (code == 0) {
+	if (model) {
 		in->model = model;
 		add_aliases(arena, facts->version, model);
+		sync_add_flaws(facts, model->flaws);
 	}
 	if (!facts->run || !facts->run->experiment_id)
 		return 0;
 	code = vw_store_experiment(txn, arena, sync->workspace, facts->run->experiment_id, &experiment, err);
 	if (code == VW_ENOTFOUND) {
-		if (facts->reason_count < sizeof(facts->reasons) / sizeof(facts->reasons[0]))
-			facts->reasons[facts->reason_count++] = (struct vw_reason_text){
-			    VW_REASON_EXPERIMENT_FORBIDDEN, "this credential may not read the run's experiment"};
+		experiment_reason(facts);
 		return 0;
 	}
-	if (code == 0)
-		in->experiment = experiment;
-	return code;
+	if (code < 0)
+		return code;
+	in->experiment = experiment;
+	sync_add_flaws(facts, experiment->flaws);
+	return 0;
 }
 
 static bool needs_previous(const struct version_facts *facts)
@@ -100,7 +173,7 @@ static int normalize(struct sync *sync, struct vw_txn *txn, struct vw_arena *are
 					.version = facts->version,
 					.run = facts->run,
 					.logged_model = facts->logged_model};
-	int code = load_sources(sync, txn, arena, facts, &in, err);
+	int code = load_sources(sync, txn, arena, facts, before, &in, err);
 	if (code < 0)
 		return code;
 	if (needs_previous(facts) && before->index && !is_new_life(before->index, facts->version)) {
@@ -198,9 +271,9 @@ static int compare_version(struct sync *sync, struct vw_txn *txn, struct vw_aren
 		return code;
 	if (new_life && !before.index->has_removed_at) {
 		/* deleted and made anew between two cycles: nobody saw it gone, but it was */
-		vw_entry *gone = sync_removal_entry(sync, txn, arena, before.index, "mlflow", err);
+		vw_entry *gone = sync_removal_entry(sync, txn, arena, arena, before.index, "mlflow", err);
 		if (!gone)
-			return err ? err->code : VW_ENOMEM;
+			return err->code;
 		changes->items[changes->count++] = (struct change){gone, NULL};
 		counts->removed++;
 	}
@@ -230,39 +303,74 @@ static int record_failure(struct sync *sync, struct vw_arena *arena, const struc
 	return 0;
 }
 
+static void add_counts(vw_sync_counts *total, const vw_sync_counts *some)
+{
+	total->created += some->created;
+	total->updated += some->updated;
+	total->unchanged += some->unchanged;
+	total->removed += some->removed;
+	total->incomplete += some->incomplete;
+	total->reevaluated += some->reevaluated;
+	total->skipped += some->skipped;
+}
+
+/* A page on its way into the ledger. */
+struct recording {
+	struct sync *sync;
+	struct vw_arena *arena; /* of one commit */
+	const struct version_facts *facts;
+	size_t count;
+	size_t at; /* how many of them are done */
+	struct changes changes;
+	vw_sync_counts counts; /* of one commit */
+};
+
+static int compare_some(struct recording *r, struct vw_txn *txn, struct vw_error *err)
+{
+	int code = 0;
+	while (r->at < r->count && code == 0 && vw_arena_used(r->arena) < BYTES_PER_COMMIT) {
+		struct version_facts one = r->facts[r->at++];
+		code = compare_version(r->sync, txn, r->arena, &one, &r->changes, &r->counts, err);
+		if (code < 0 && vw_error_disposition(code) == VW_DO_SKIP) {
+			struct vw_error why = *err;
+			r->counts.skipped++;
+			code = record_failure(r->sync, r->arena, &one, &why, &r->changes);
+		}
+	}
+	return code;
+}
+
+static int record_some(struct recording *r, struct vw_error *err)
+{
+	struct vw_txn *txn;
+	verifywise__v1__sync_counts__init(&r->counts);
+	r->changes.count = 0;
+	vw_arena_reset(r->arena);
+	int code = vw_txn_begin_read(vw_store_kv(r->sync->cx->store), &txn, err);
+	if (code < 0)
+		return code;
+	code = compare_some(r, txn, err);
+	vw_txn_end(txn);
+	if (code == 0)
+		code = sync_commit(r->sync, r->arena, &r->changes, err);
+	if (code == 0)
+		add_counts(&r->sync->result->counts, &r->counts);
+	return code;
+}
+
 int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct version_facts *facts, size_t count,
 			 struct vw_error *err)
 {
-	struct vw_txn *txn;
-	vw_sync_counts counts = VERIFYWISE__V1__SYNC_COUNTS__INIT;
-	struct changes changes = {vw_arena_array(arena, 2 * count + 1, sizeof(struct change)), 0};
-	if (!changes.items)
+	struct vw_arena *work VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	struct recording r = {.sync = sync, .arena = work, .facts = facts, .count = count};
+	const vw_sync_counts *total = &sync->result->counts;
+	int code = 0;
+	/* at most a removal and a record of each */
+	r.changes.items = vw_arena_array(arena, 2 * count + 1, sizeof(struct change));
+	if (!work || !r.changes.items)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a page of model versions");
-	int code = vw_txn_begin_read(vw_store_kv(sync->cx->store), &txn, err);
-	if (code < 0)
-		return code;
-	for (size_t i = 0; i < count && code == 0; i++) {
-		struct version_facts one = facts[i];
-		code = compare_version(sync, txn, arena, &one, &changes, &counts, err);
-		if (code < 0 && vw_error_disposition(code) == VW_DO_SKIP) {
-			struct vw_error why = *err;
-			counts.skipped++;
-			code = record_failure(sync, arena, &one, &why, &changes);
-		}
-	}
-	vw_txn_end(txn);
-	if (code == 0)
-		code = sync_commit(sync, arena, &changes, err);
-	if (code < 0)
-		return code;
-	vw_sync_counts *total = &sync->result->counts;
-	total->created += counts.created;
-	total->updated += counts.updated;
-	total->unchanged += counts.unchanged;
-	total->removed += counts.removed;
-	total->incomplete += counts.incomplete;
-	total->reevaluated += counts.reevaluated;
-	total->skipped += counts.skipped;
+	while (r.at < count && code == 0)
+		code = record_some(&r, err);
 	sync_progress(sync, "versions", total->created + total->updated + total->unchanged + total->reevaluated, -1);
-	return 0;
+	return code;
 }

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/log.h"
 #include "proto/message.h"
 
 #include <stdlib.h>
@@ -17,11 +16,22 @@ void sync_fail(struct sync *sync, int code, const struct vw_error *err)
 	sync->failure = code;
 	if (err)
 		sync->failed = *err;
+	if (sync->cx->client)
+		vw_mlflow_stop(sync->cx->client); /* nobody waits for the other answers */
+}
+
+void sync_started(struct sync *sync, int code, const char *what)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	if (code == 0)
+		return;
+	vw_error_set(&err, code, "%s cannot be asked for", what);
+	sync_fail(sync, code, &err);
 }
 
 bool sync_stopped(const struct sync *sync)
 {
-	return sync->failure != 0;
+	return sync->failure != 0 || (sync->cx->client && vw_mlflow_ending(sync->cx->client));
 }
 
 void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t total)
@@ -34,141 +44,6 @@ void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t to
 	struct vw_progress progress = {step,  sync->workspace, done,
 				       total, counts.requests, vw_clock_monotonic() - sync->step_mono};
 	sync->cx->progress(&progress, sync->cx->progress_arg);
-}
-
-/* ---- entries ---- */
-
-vw_entry *sync_entry(struct sync *sync, struct vw_arena *arena)
-{
-	vw_entry *entry = vw_message_new(arena, &verifywise__v1__entry__descriptor);
-	if (!entry)
-		return NULL;
-	VW_SET(entry, recorded_at, vw_clock_now());
-	entry->access = &sync->access;
-	return entry;
-}
-
-vw_entry *sync_audit_entry(struct sync *sync, struct vw_arena *arena, vw_audit_kind kind, const char *subject,
-			   const char *text)
-{
-	vw_entry *entry = sync_entry(sync, arena);
-	vw_audit *audit = vw_message_new(arena, &verifywise__v1__audit__descriptor);
-	if (!entry || !audit)
-		return NULL;
-	entry->body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
-	entry->audit = audit;
-	VW_SET(audit, kind, kind);
-	audit->subject = vw_arena_strdup(arena, subject);
-	audit->text = vw_arena_strdup(arena, text);
-	return entry;
-}
-
-static const char *depth_name(const struct sync *sync)
-{
-	return sync->options->depth == VW_DEPTH_QUICK ? "quick" : "full";
-}
-
-/* What changed around us since the last cycle: policy, configuration, credential. At most three entries. */
-static int append_preamble(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err)
-{
-	const vw_sync_state *state = sync->state;
-	char from[VW_SHA256_HEX], to[VW_SHA256_HEX];
-	struct {
-		vw_audit_kind kind;
-		const char *text, *from, *to;
-	} list[3];
-	size_t count = 0;
-	char *texts[4] = {0};
-	const uint8_t *policy = vw_policy_sha256(sync->cx->policy);
-	if (state->policy_sha256.len == VW_SHA256_SIZE && !sync_same_sha256(&state->policy_sha256, policy)) {
-		texts[0] = vw_arena_strdup(arena, vw_hex_encode(state->policy_sha256.data, VW_SHA256_SIZE, from));
-		texts[1] = vw_arena_strdup(arena, vw_hex_encode(policy, VW_SHA256_SIZE, to));
-		list[count].kind = VW_AUDIT_POLICY_CHANGED;
-		list[count].text = "another policy is in force";
-		list[count].from = texts[0];
-		list[count++].to = texts[1];
-	}
-	if (sync->cx->config_sha256 && state->config_sha256.len == VW_SHA256_SIZE &&
-	    !sync_same_sha256(&state->config_sha256, sync->cx->config_sha256)) {
-		texts[2] = vw_arena_strdup(arena, vw_hex_encode(state->config_sha256.data, VW_SHA256_SIZE, from));
-		texts[3] = vw_arena_strdup(arena, vw_hex_encode(sync->cx->config_sha256, VW_SHA256_SIZE, to));
-		list[count].kind = VW_AUDIT_CONFIG_CHANGED;
-		list[count].text = "another configuration is in force";
-		list[count].from = texts[2];
-		list[count++].to = texts[3];
-	}
-	if (sync->cx->client && state->credential && strcmp(state->credential, sync->cx->credential) != 0) {
-		list[count].kind = VW_AUDIT_CREDENTIAL_CHANGED;
-		list[count].text = "another credential is used for the tracking server";
-		list[count].from = state->credential;
-		list[count++].to = sync->cx->credential;
-	}
-	for (size_t i = 0; i < count; i++) {
-		vw_entry *entry = sync_audit_entry(sync, arena, list[i].kind, NULL, list[i].text);
-		if (!entry)
-			return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
-		entry->audit->from = vw_arena_strdup(arena, list[i].from);
-		entry->audit->to = vw_arena_strdup(arena, list[i].to);
-		int code = vw_store_append(txn, sync->cx->store, arena, entry, NULL, NULL, err);
-		if (code < 0)
-			return code;
-	}
-	return 0;
-}
-
-/* In front of the first change of a cycle: who began to read what, when. A cycle that changes nothing says so in its one
- * sync_finished entry, which names the time of its start too. */
-static int append_opening(struct sync *sync, struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err)
-{
-	vw_entry *entry = sync_audit_entry(sync, arena, VW_AUDIT_SYNC_STARTED, NULL, NULL);
-	if (!entry)
-		return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
-	VW_SET(entry, recorded_at, sync->started_at); /* it stands in front of what was learned since */
-	entry->audit->depth = vw_arena_strdup(arena, depth_name(sync));
-	VW_SET(entry->audit, started_at, sync->started_at);
-	return vw_store_append(txn, sync->cx->store, arena, entry, NULL, NULL, err);
-}
-
-struct commit {
-	struct sync *sync;
-	struct vw_arena *arena;
-	const struct changes *changes;
-	vw_entry *last;       /* sync_finished, or NULL */
-	vw_sync_state *state; /* with it */
-};
-
-static int commit_step(struct vw_txn *txn, void *arg, struct vw_error *err)
-{
-	struct commit *c = arg;
-	int code = 0;
-	if (!c->sync->preamble_written)
-		code = append_preamble(c->sync, txn, c->arena, err);
-	if (code == 0 && !c->sync->opened && c->changes->count > 0)
-		code = append_opening(c->sync, txn, c->arena, err);
-	for (size_t i = 0; i < c->changes->count && code == 0; i++)
-		code = vw_store_append(txn, c->sync->cx->store, c->arena, c->changes->items[i].entry,
-				       c->changes->items[i].record, NULL, err);
-	if (code == 0 && c->last)
-		code = vw_store_append(txn, c->sync->cx->store, c->arena, c->last, NULL, NULL, err);
-	if (code == 0 && c->state)
-		code = vw_store_put_sync_state(txn, c->arena, c->state, err);
-	return code;
-}
-
-static int commit(struct commit *c, struct vw_error *err)
-{
-	int code = vw_kv_write(vw_store_kv(c->sync->cx->store), commit_step, c, err);
-	if (code < 0)
-		return code;
-	c->sync->preamble_written = true;
-	c->sync->opened = c->sync->opened || c->changes->count > 0;
-	return 0;
-}
-
-int sync_commit(struct sync *sync, struct vw_arena *arena, const struct changes *changes, struct vw_error *err)
-{
-	struct commit c = {sync, arena, changes, NULL, NULL};
-	return changes->count > 0 ? commit(&c, err) : 0;
 }
 
 /* ---- the end of a cycle ---- */
@@ -201,7 +76,9 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 	state->last_error = result->outcome == VW_SYNC_OK ? NULL : (char *)result->reason.message;
 	state->credential = (char *)sync->cx->credential;
 	state->server_version = sync->access.server_version;
-	state->source_uri = (char *)sync->cx->tracking_uri;
+	/* a server that never gave anything binds nothing: its address may have been a slip */
+	if (result->outcome == VW_SYNC_OK || sync->opened)
+		state->source_uri = (char *)sync->cx->tracking_uri;
 	/* while some findings are still another policy's, the next cycle has to know */
 	if (sync->all_judged || !judgement_is_old(sync))
 		VW_SET_BYTES(state, policy_sha256, vw_policy_sha256(sync->cx->policy), VW_SHA256_SIZE);
@@ -211,8 +88,10 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 		VW_SET(state, last_judged_at, sync->started_at);
 	if (result->outcome != VW_SYNC_OK || sync->options->model)
 		return;
-	if (sync->newest_updated > state->last_version_updated_at)
-		VW_SET(state, last_version_updated_at, sync->newest_updated);
+	/* what changed while the walk went on may have been behind it, and a time in the future would hide everything until then */
+	int64_t newest = sync->newest_updated < sync->started_at ? sync->newest_updated : sync->started_at;
+	if (newest > state->last_version_updated_at || state->last_version_updated_at > sync->started_at)
+		VW_SET(state, last_version_updated_at, newest);
 	if (sync->options->depth == VW_DEPTH_FULL) {
 		VW_SET(state, last_full_started_at, sync->started_at);
 		VW_SET(state, last_full_finished_at, now);
@@ -223,7 +102,6 @@ static void next_state(struct sync *sync, vw_sync_state *state)
 static int finish(struct sync *sync, struct vw_error *err)
 {
 	struct vw_sync_result *result = sync->result;
-	struct changes none = {0};
 	struct vw_mlflow_counts requests;
 	vw_sync_state state;
 	vw_entry *entry = sync_audit_entry(sync, sync->arena, VW_AUDIT_SYNC_FINISHED, sync->options->model,
@@ -235,14 +113,13 @@ static int finish(struct sync *sync, struct vw_error *err)
 	VW_SET(&result->counts, retries, requests.retries);
 	VW_SET(&result->counts, bytes_received, requests.bytes_received);
 	result->duration_ms = vw_clock_monotonic() - sync->started_mono;
-	entry->audit->depth = (char *)depth_name(sync);
+	entry->audit->depth = (char *)sync_depth_name(sync);
 	entry->audit->outcome = (char *)outcome_name(result->outcome);
 	VW_SET(entry->audit, started_at, sync->started_at);
 	VW_SET(entry->audit, duration_ms, result->duration_ms);
 	entry->audit->counts = &result->counts;
 	next_state(sync, &state);
-	struct commit c = {sync, sync->arena, &none, entry, &state};
-	return commit(&c, err);
+	return sync_commit_end(sync, entry, &state, err);
 }
 
 /* ---- the cycle ---- */
@@ -260,21 +137,36 @@ struct workspaces {
 	struct sync *sync;
 	char **names;
 	size_t count;
+	bool listed; /* by the server: these are all of them */
 };
+
+static bool put_workspace(struct workspaces *w, const char *name)
+{
+	w->names[w->count] = vw_arena_strdup(w->sync->arena, name);
+	if (!w->names[w->count])
+		return false;
+	w->count++;
+	return true;
+}
 
 static void take_workspaces(void *arg, const struct vw_mlflow_answer *answer)
 {
 	struct workspaces *w = arg;
-	if (answer->code == VW_EAUTH)
-		sync_fail(w->sync, answer->code, answer->error);
-	if (answer->code < 0)
+	bool none = answer->code == VW_EUNSUPPORTED || answer->code == VW_ENOTFOUND || answer->code == VW_EFORBIDDEN;
+	if (none || sync_stopped(w->sync))
 		return; /* a server without workspaces, or a credential that may not list them: then there is one walk without a name */
-	w->names = vw_arena_array(w->sync->arena, answer->count + 1, sizeof(*w->names));
-	if (!w->names)
+	if (answer->code < 0) {
+		/* a walk without a name would record everything of the default workspace a second time */
+		sync_fail(w->sync, answer->code, answer->error);
 		return;
-	for (size_t i = 0; i < answer->count; i++)
-		w->names[i] = vw_arena_strdup(w->sync->arena, answer->texts[i]);
-	w->count = answer->count;
+	}
+	w->names = vw_arena_array(w->sync->arena, answer->count + 1, sizeof(*w->names));
+	bool good = w->names;
+	for (size_t i = 0; i < answer->count && good; i++)
+		good = put_workspace(w, answer->texts[i]);
+	if (!good)
+		sync_started(w->sync, VW_ENOMEM, "workspaces");
+	w->listed = good;
 }
 
 static int probe(struct sync *sync, struct workspaces *w, struct vw_error *err)
@@ -282,28 +174,26 @@ static int probe(struct sync *sync, struct workspaces *w, struct vw_error *err)
 	int code = vw_mlflow_get_version(sync->cx->client, take_server_version, sync);
 	if (code == 0 && sync->cx->workspace) {
 		w->names = vw_arena_array(sync->arena, 2, sizeof(*w->names));
-		if (!w->names)
+		if (!w->names || !put_workspace(w, sync->cx->workspace))
 			return vw_error_set(err, VW_ENOMEM, "no memory for a workspace's name");
-		w->names[0] = vw_arena_strdup(sync->arena, sync->cx->workspace);
-		w->count = 1;
 	} else if (code == 0) {
 		code = vw_mlflow_list_workspaces(sync->cx->client, take_workspaces, w);
 	}
 	return code == 0 ? vw_mlflow_run(sync->cx->client, err) : code;
 }
 
-static void reset_workspace(struct sync *sync, const char *workspace)
+void sync_enter_workspace(struct sync *sync, const char *workspace)
 {
 	seen_reset(&sync->versions);
 	seen_reset(&sync->models);
 	seen_reset(&sync->left_out);
 	sync->experiment_count = 0;
+	sync->experiments_listed = false;
 	sync->listed_versions = 0;
-	sync->pages = 0;
-	sync->next_token = NULL;
 	sync->next_due = false;
 	sync->listing_done = false;
 	sync->quick_done = false;
+	sync->workspace_gone = false;
 	sync->workspace = workspace;
 	sync->step_mono = vw_clock_monotonic();
 	vw_mlflow_use_workspace(sync->cx->client, workspace);
@@ -311,7 +201,7 @@ static void reset_workspace(struct sync *sync, const char *workspace)
 
 static int walk_workspace(struct sync *sync, const char *workspace, struct vw_error *err)
 {
-	reset_workspace(sync, workspace);
+	sync_enter_workspace(sync, workspace);
 	int code = sync_list_models(sync, err);
 	if (code < 0 || sync_stopped(sync))
 		return code;
@@ -326,7 +216,7 @@ static int walk_workspace(struct sync *sync, const char *workspace, struct vw_er
 
 static int walk(struct sync *sync, struct vw_error *err)
 {
-	struct workspaces w = {sync, NULL, 0};
+	struct workspaces w = {.sync = sync};
 	int code = probe(sync, &w, err);
 	if (code < 0 || sync_stopped(sync))
 		return code;
@@ -334,6 +224,8 @@ static int walk(struct sync *sync, struct vw_error *err)
 		return walk_workspace(sync, NULL, err);
 	for (size_t i = 0; i < w.count && code == 0 && !sync_stopped(sync); i++)
 		code = walk_workspace(sync, w.names[i], err);
+	if (code == 0 && !sync_stopped(sync) && w.listed && sync->options->depth == VW_DEPTH_FULL)
+		code = sync_remove_workspaces(sync, w.names, w.count, err);
 	return code;
 }
 
@@ -383,6 +275,9 @@ static int begin(struct sync *sync, const struct vw_sync_context *context, const
 
 static void end(struct sync *sync)
 {
+	walk_reset(&sync->experiment_walk, NULL);
+	walk_reset(&sync->model_walk, NULL);
+	walk_reset(&sync->version_walk, NULL);
 	seen_reset(&sync->versions);
 	seen_reset(&sync->models);
 	seen_reset(&sync->left_out);
@@ -432,31 +327,32 @@ int vw_sync_run(const struct vw_sync_context *context, const struct vw_sync_opti
 	if (code == 0)
 		code = walk(&sync, &why);
 	conclude(&sync, code, &why);
-	code = finish(&sync, err);
-	if (sync.failure) {
-		code = sync.failure;
-		if (err)
-			*err = sync.failed;
-	}
+	code = finish(&sync, &why);
+	/* what was learned is stored; that the cycle ended is not */
+	if (code < 0)
+		conclude(&sync, code, &why);
+	if (sync.failure && err)
+		*err = sync.failed;
 	end(&sync);
-	return code;
+	return sync.failure;
 }
 
 int vw_sync_reevaluate(const struct vw_sync_context *context, struct vw_sync_result *out, struct vw_error *err)
 {
 	struct sync sync;
 	struct vw_sync_options options = {.depth = VW_DEPTH_FULL};
-	struct changes none = {0};
 	vw_sync_state state;
 	int code = begin(&sync, context, &options, out, err);
+	sync.opened = true; /* no cycle starts here: nothing is read */
 	if (code == 0)
 		code = sync_judge_stored(&sync, err);
 	if (code == 0) {
 		state = *sync.state;
 		VW_SET_BYTES(&state, policy_sha256, vw_policy_sha256(context->policy), VW_SHA256_SIZE);
+		if (context->config_sha256) /* the entry that says so is written */
+			VW_SET_BYTES(&state, config_sha256, context->config_sha256, VW_SHA256_SIZE);
 		VW_SET(&state, last_judged_at, sync.started_at);
-		struct commit c = {&sync, sync.arena, &none, NULL, &state};
-		code = commit(&c, err);
+		code = sync_commit_end(&sync, NULL, &state, err);
 	}
 	set_counts(&out->counts);
 	out->outcome = code == 0 ? VW_SYNC_OK : code == VW_ECANCELLED ? VW_SYNC_CANCELLED : VW_SYNC_FAILED;

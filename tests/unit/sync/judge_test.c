@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define VERSIONS 500 /* more than two commits' worth */
+#define VERSIONS 2500 /* more than two commits' worth */
 
 static char folder[] = "/tmp/vw_judge_test.XXXXXX";
 static struct vw_store *store;
