@@ -76,7 +76,7 @@ static int64_t floor_days(int64_t ms)
 const char *vw_clock_format(int64_t ms, char out[VW_TIME_TEXT])
 {
 	if (ms < YEAR_0001 || ms >= YEAR_10000)
-		return strcpy(out, "invalid-time");
+		return memcpy(out, "invalid-time", sizeof("invalid-time"));
 	struct date d = date_of_days(floor_days(ms));
 	unsigned rest = (unsigned)(ms - floor_days(ms) * MS_PER_DAY);
 	snprintf(out, VW_TIME_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)d.year % 10000,
@@ -179,7 +179,7 @@ const char *vw_clock_format_age(int64_t ms, int64_t now_ms, char out[VW_TIME_TEX
 	uint64_t distance = past ? (uint64_t)now_ms - (uint64_t)ms : (uint64_t)ms - (uint64_t)now_ms;
 	uint64_t seconds = distance / 1000;
 	if (seconds == 0)
-		return strcpy(out, "now");
+		return memcpy(out, "now", sizeof("now"));
 	size_t i = 0;
 	while (seconds >= units[i].below)
 		i++;

@@ -50,7 +50,7 @@ static const char *shorten(const char *text, char room[VALUE_MAX + sizeof("\u202
 	while (len > VALUE_MAX - 4 && ((unsigned char)text[len] & 0xC0) == 0x80)
 		len--;
 	memcpy(room, text, len);
-	strcpy(room + len, "\u2026");
+	memcpy(room + len, "\u2026", sizeof("\u2026"));
 	return room;
 }
 

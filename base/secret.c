@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Pages of their own: advice and locks count in pages. */
 struct vw_secret {
 	size_t mapped;

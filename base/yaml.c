@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_FRAMES = 16, MAX_FRAME = 64 };
@@ -21,20 +22,28 @@ struct report {
 	char frames[MAX_FRAMES][MAX_FRAME]; /* "severity", "[3]" */
 };
 
+/* The number behind `before` in libcyaml's text; 0 where there is none. */
+static unsigned number_after(const char *text, const char *before)
+{
+	const char *at = strstr(text, before);
+	return at ? (unsigned)strtoul(at + strlen(before), NULL, 10) : 0;
+}
+
 static void add_frame(struct report *report, const char *text)
 {
 	char field[MAX_FRAME];
-	unsigned entry;
 	int before = report->count;
 	bool innermost = report->place.line == 0;
-	const char *place = strstr(text, "(line: ");
 
-	if (innermost && place)
-		sscanf(place, "(line: %u, column: %u", &report->place.line, &report->place.column);
+	if (innermost && strstr(text, "(line: ")) {
+		report->place.line = number_after(text, "(line: ");
+		report->place.column = number_after(text, "column: ");
+	}
 	if (report->count == MAX_FRAMES)
 		return;
 	/* entries are counted from 1 once they have begun */
-	if (sscanf(text, " in sequence entry '%u'", &entry) == 1 && entry > 0)
+	unsigned entry = number_after(text, "in sequence entry '");
+	if (entry > 0)
 		snprintf(report->frames[report->count++], MAX_FRAME, "[%u]", entry - 1);
 	else if (sscanf(text, " in mapping field '%63[^']'", field) == 1)
 		memcpy(report->frames[report->count++], field, MAX_FRAME);
