@@ -252,6 +252,8 @@ class Server:
         if self.postgres:
             (scratch / "dump.sql").write_bytes(self.postgres.dump())
         (scratch / "facts.json").write_text(json.dumps(self.facts))
+        for old in CACHE.glob(f"{self.name}-mlflow-*"):  # filled by another seed.py
+            shutil.rmtree(old, ignore_errors=True)
         with contextlib.suppress(OSError):  # another run was first
             scratch.rename(template)
             return
