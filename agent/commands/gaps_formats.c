@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "command.h"
 #include "proto/message.h"
 
@@ -113,27 +114,28 @@ void gaps_print_sarif(const struct gap_list *list, const struct vw_policy *polic
 	vw_buffer_reset(&out);
 }
 
-/* XML 1.0 has no way to write most control characters at all; they become '?'. */
+/* Text in an attribute. XML 1.0 has no way to write most control characters at all, nor U+FFFE and U+FFFF: they are written as they are
+ * shown to people, and as '?'. */
 static void xml(const char *text)
 {
-	for (const unsigned char *at = (const unsigned char *)(text ? text : ""); *at; at++) {
-		switch (*at) {
-		case '&':
+	struct vw_buffer safe;
+	vw_buffer_init(&safe, 0);
+	vw_text_append_safe(&safe, text ? text : "");
+	for (const char *at = vw_buffer_text(&safe); *at; at++) {
+		bool noncharacter = strncmp(at, "\xEF\xBF\xBE", 3) == 0 || strncmp(at, "\xEF\xBF\xBF", 3) == 0;
+		if (*at == '&')
 			fputs("&amp;", stdout);
-			break;
-		case '<':
+		else if (*at == '<')
 			fputs("&lt;", stdout);
-			break;
-		case '>':
+		else if (*at == '>')
 			fputs("&gt;", stdout);
-			break;
-		case '"':
+		else if (*at == '"')
 			fputs("&quot;", stdout);
-			break;
-		default:
-			putchar(*at < 0x20 && *at != '\t' && *at != '\n' ? '?' : *at);
-		}
+		else
+			putchar(noncharacter ? '?' : *at);
+		at += noncharacter ? 2 : 0;
 	}
+	vw_buffer_reset(&safe);
 }
 
 void gaps_print_junit(const struct gap_list *list)

@@ -1,6 +1,7 @@
 #include "views.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "terminal.h"
 
 #include <stdio.h>
@@ -21,10 +22,18 @@ static void csv_cell(struct vw_buffer *out, const char *text, bool last)
 	vw_buffer_putc(out, '"');
 	if (text[0] && strchr("=+-@\t\r", text[0]))
 		vw_buffer_putc(out, '\'');
-	for (; *text; text++) {
+	for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+		uint32_t point = 0xfffd;
+		n = vw_utf8_decode(text, left, &point);
+		n = n ? n : 1;
+		/* people look at it in a terminal too */
+		if ((point < 0x20 && !strchr("\t\n\r", *text)) || (point >= 0x7f && point < 0xa0)) {
+			vw_buffer_printf(out, "\\u{%02x}", (unsigned)point);
+			continue;
+		}
 		if (*text == '"')
 			vw_buffer_putc(out, '"');
-		vw_buffer_putc(out, *text);
+		vw_buffer_append(out, text, n);
 	}
 	vw_buffer_puts(out, last ? "\"\r\n" : "\",");
 }

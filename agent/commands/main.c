@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "help.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -17,8 +18,24 @@ static void on_signal(int number)
 	cancelled = number;
 }
 
-static void catch_signals(void)
+/* A database opened under the number of a closed stream would be written over by the next message. Writing to this fails. */
+static void reserve_streams(void)
 {
+	int fd;
+	do {
+		fd = open("/", O_RDONLY | O_DIRECTORY); /* there in an empty image too */
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What writes or asks a server ends in order. What only reads and prints has nothing to put in order, and ends as any other tool does:
+ * at once, and silently when nobody reads on. */
+static void catch_signals(const struct command *command)
+{
+	if (command->run != run_sync && command->run != run_daemon && command->run != run_evaluate &&
+	    command->run != run_doctor)
+		return;
 	struct sigaction action = {.sa_handler = on_signal};
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
@@ -168,16 +185,16 @@ static int flush(int code)
 int main(int argc, char **argv)
 {
 	struct invocation in = {0};
+	reserve_streams();
 	vw_process_harden();
 	setlocale(LC_CTYPE, "C.UTF-8");
-	catch_signals();
 	int at = leading_globals(argc, argv, &in);
 	if (at >= argc) {
 		help_overview(stderr);
 		return EXIT_USAGE;
 	}
 	if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0)
-		return help_topic(argc - at - 1, argv + at + 1);
+		return flush(help_topic(argc - at - 1, argv + at + 1));
 	static char version_word[] = "version";
 	if (strcmp(argv[at], "--version") == 0)
 		argv[at] = version_word;
@@ -196,5 +213,6 @@ int main(int argc, char **argv)
 		help_command(stdout, in.command);
 		return flush(EXIT_OK);
 	}
+	catch_signals(in.command);
 	return flush(in.command->run(&in));
 }

@@ -54,10 +54,10 @@ int report_error(const struct vw_error *err)
 {
 	struct vw_buffer safe;
 	vw_buffer_init(&safe, 0);
-	vw_text_append_safe(&safe, err->message);
+	vw_text_append_safe(&safe, err->message[0] ? err->message : "failed");
 	fprintf(stderr, "vw-agent: %s\n", vw_buffer_text(&safe));
 	vw_buffer_reset(&safe);
-	return exit_code_of(err->code);
+	return err->code < 0 ? exit_code_of(err->code) : EXIT_FAILED;
 }
 
 int session_open(const struct invocation *in, enum vw_kv_mode mode, struct session *out)

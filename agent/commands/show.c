@@ -74,7 +74,7 @@ static void pairs(struct page *p, const char *title, vw_key_value *const *list, 
 	vw_buffer_putc(&p->out, '\n');
 	for (size_t i = 0; i < count; i++) {
 		vw_buffer_puts(&p->out, "    ");
-		vw_text_append_cell(&p->out, list[i]->key ? list[i]->key : "", LABEL - 2);
+		cell_append(&p->out, list[i]->key, LABEL - 2);
 		vw_buffer_putc(&p->out, ' ');
 		vw_text_append_safe(&p->out, list[i]->value ? list[i]->value : "");
 		vw_buffer_putc(&p->out, '\n');
@@ -90,7 +90,7 @@ static void metrics(struct page *p, const vw_training *training)
 	for (size_t i = 0; i < training->n_metrics; i++) {
 		const vw_metric *m = training->metrics[i];
 		vw_buffer_puts(&p->out, "    ");
-		vw_text_append_cell(&p->out, m->key ? m->key : "", LABEL - 2);
+		cell_append(&p->out, m->key, LABEL - 2);
 		vw_buffer_printf(&p->out, " %.6g", m->value);
 		if (m->dataset) {
 			vw_buffer_puts(&p->out, "  on ");

@@ -88,12 +88,13 @@ static void print_text(const struct session *session, const struct status *s, st
 	const struct totals *t = &s->totals;
 	const vw_sync_state *state = s->state;
 	printf("tracking server  %s%s%s\n", s->state->source_uri ? s->state->source_uri : "none yet",
-	       state->server_version ? ", MLflow " : "", state->server_version ? state->server_version : "");
-	printf("credential       %s\n", state->credential ? state->credential : "-");
+	       state->server_version ? ", MLflow " : "",
+	       state->server_version ? terminal_safe(arena, state->server_version) : "");
+	printf("credential       %s\n", terminal_safe(arena, state->credential));
 	printf("last sync        %s, %s\n", when(state->last_finished_at, arena),
 	       state->last_outcome ? state->last_outcome : "-");
 	if (state->last_error && state->last_error[0])
-		printf("                 %s\n", state->last_error);
+		printf("                 %s\n", terminal_safe(arena, state->last_error));
 	printf("last full sync   %s\n", when(state->last_full_finished_at, arena));
 	printf("inventory        %lld models, %lld versions (%lld in production), %lld removed, %lld incomplete\n",
 	       (long long)t->models, (long long)t->versions, (long long)t->production, (long long)t->removed,

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "proto/message.h"
 
 #include <stdio.h>
@@ -22,8 +23,12 @@ struct meter {
 static void print_progress(const struct vw_progress *p, const char *end)
 {
 	double seconds = (double)p->elapsed_ms / 1000.0;
-	fprintf(stderr, "%s%s%s %lld", p->workspace ? p->workspace : "", p->workspace ? ": " : "", p->step,
+	struct vw_buffer workspace;
+	vw_buffer_init(&workspace, 0);
+	vw_text_append_safe(&workspace, p->workspace ? p->workspace : "");
+	fprintf(stderr, "%s%s%s %lld", vw_buffer_text(&workspace), p->workspace ? ": " : "", p->step,
 		(long long)p->done);
+	vw_buffer_reset(&workspace);
 	if (p->total >= 0)
 		fprintf(stderr, "/%lld", (long long)p->total);
 	fprintf(stderr, ", %lld requests", (long long)p->requests);

@@ -39,9 +39,18 @@ void tone_append(struct vw_buffer *out, enum tone tone, bool colours, const char
 {
 	if (colours && tone != TONE_PLAIN)
 		vw_buffer_puts(out, tone_codes[tone]);
-	vw_text_append_safe(out, text);
+	vw_text_append_safe(out, text ? text : "");
 	if (colours && tone != TONE_PLAIN)
 		vw_buffer_puts(out, "\033[0m");
+}
+
+void cell_append(struct vw_buffer *out, const char *text, size_t columns)
+{
+	struct vw_buffer safe;
+	vw_buffer_init(&safe, 0);
+	vw_text_append_safe(&safe, text ? text : "");
+	vw_text_append_cell(out, vw_buffer_text(&safe), columns);
+	vw_buffer_reset(&safe);
 }
 
 enum tone tone_of_status(const char *status)
@@ -75,17 +84,17 @@ void table_init(struct table *table, struct vw_arena *arena, const char *const *
 	*table = (struct table){.arena = arena, .headings = headings, .columns = columns, .flexible = flexible};
 }
 
-/* Cells are made safe when they are added: only then can their width be told. */
-static const char *safe_cell(struct vw_arena *arena, const char *text)
+const char *terminal_safe(struct vw_arena *arena, const char *text)
 {
 	struct vw_buffer safe;
 	vw_buffer_init(&safe, 0);
 	vw_text_append_safe(&safe, text ? text : "-");
 	const char *copy = vw_arena_strdup(arena, vw_buffer_text(&safe));
 	vw_buffer_reset(&safe);
-	return copy;
+	return copy ? copy : "-";
 }
 
+/* Cells are made safe when they are added: only then can their width be told. */
 bool table_add(struct table *table, const char *const *cells, const enum tone *tones)
 {
 	if (table->count == table->size) {
@@ -100,13 +109,11 @@ bool table_add(struct table *table, const char *const *cells, const enum tone *t
 	}
 	struct row *row = &table->rows[table->count];
 	for (size_t i = 0; i < table->columns; i++) {
-		row->cells[i] = safe_cell(table->arena, cells[i]);
+		row->cells[i] = terminal_safe(table->arena, cells[i]);
 		row->tones[i] = tones ? tones[i] : TONE_PLAIN;
-		if (!row->cells[i])
-			return false;
 	}
 	table->count++;
-	return true;
+	return !vw_arena_failed(table->arena);
 }
 
 static void natural_widths(const struct table *table, size_t *widths)

@@ -16,6 +16,10 @@ bool terminal_colours(const char *when);
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_QUIET, TONE_STRONG };
 /* Appends safe text in a tone, plain when colours are off. */
 void tone_append(struct vw_buffer *out, enum tone tone, bool colours, const char *text);
+/* A safe copy in the arena; "-" for NULL. */
+const char *terminal_safe(struct vw_arena *arena, const char *text);
+/* Exactly `columns` columns of safe text, cut or padded. */
+void cell_append(struct vw_buffer *out, const char *text, size_t columns);
 enum tone tone_of_status(const char *status);
 enum tone tone_of_stage(const char *stage);
 enum tone tone_of_severity(const char *severity);

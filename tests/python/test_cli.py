@@ -1,13 +1,18 @@
 """Every command, format and exit code, as people and pipelines use them."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
 import xml.etree.ElementTree
 
 import pytest
 import yaml
 from agent import CONFIGURATION, DATABASE, GAPS, OK, USAGE, Agent
 from seed import HARD_NAMES, SLASH_NAMES
+from stand_in import Space, StandIn, failure
 
 SEVERITIES = ["info", "low", "medium", "high", "critical"]
 COMMANDS = ["sync", "run", "evaluate", "inventory", "show", "gaps", "events", "audit list", "audit verify", "audit export",
@@ -83,7 +88,8 @@ def test_formats_of_the_inventory_agree(filled):
     rows = filled.run("inventory", "--format", "csv").csv
     assert len(rows) == len(listing)
     names = [next(k for k in rows[0] if "model" in k.lower()), next(k for k in rows[0] if "version" in k.lower())]
-    assert sorted((r[names[0]], r[names[1]]) for r in rows) == sorted(keys)
+    shown = [(name.replace("\x1b", "\\u{1b}"), version) for name, version in keys]  # what steers a terminal does not
+    assert sorted((r[names[0]], r[names[1]]) for r in rows) == sorted(shown)
     first = listing[0]
     assert list(first) == ["model_name", "version_number", "workspace", "identity", "lifecycle", "training", "lineage", "risk",
                            "artifacts", "compliance", "completeness", "provenance", "warnings", "source", "record_sha256",
@@ -389,3 +395,64 @@ def test_the_environment_alone_is_enough(small, tmp_path):
     assert list((tmp_path / "other").rglob("data.mdb"))
     assert len(b.run("--state", tmp_path / "other", "inventory", "--format", "json").json) == 18
     assert (tmp_path / "other").stat().st_mode & 0o077 == 0
+
+
+# ---- streams, signals, and text that would steer a terminal ----
+
+
+def test_a_closed_stream_is_nobody_s_file(agent):
+    """The database must not be opened under the number of a closed standard output, where a message would be written into it."""
+    with StandIn() as server:
+        server.space.version("m", 1)
+        a = agent(server.url)
+        for closed, code in ((">&-", 1), ("2>&-", 0), ("<&- >&- 2>&-", 1), ("<&-", 0)):
+            done = subprocess.run(["bash", "-c", f'"$@" {closed}', "-", *a.command("sync")], env=a.env, capture_output=True, timeout=60)
+            assert done.returncode == code, (closed, done)
+        a.verify()
+        assert len(a.inventory()) == 1
+
+
+def test_what_only_reads_dies_of_a_signal(filled):
+    """`less` closes the pipe, the user presses Ctrl-C: both end it at once and without a word."""
+    done = subprocess.run(["bash", "-c", 'set -o pipefail; "$@" | head -c 10 >/dev/null', "-", *filled.command("inventory", "--format", "json")],
+                          env=filled.env, capture_output=True, timeout=60)
+    assert done.returncode == 141 and not done.stderr
+    reading, writing = os.pipe()
+    process = subprocess.Popen(filled.command("inventory", "--format", "json"), env=filled.env, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    time.sleep(0.5)  # it waits for somebody to read
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == -signal.SIGINT
+    process.stderr.close()
+    os.close(reading)
+
+
+def test_no_remote_text_steers_a_terminal(agent):
+    evil = "\x1b]0;owned\x07\u202e\x9b31m"
+    with StandIn() as server:
+        server.offered = ["default", "w"]
+        server.spaces = {"default": Space(), "w": Space()}
+        space = server.spaces["w"]
+        run = space.version("m", 1, tags=[{"key": "k" + evil, "value": evil}, {"key": "owner", "value": evil}], description=evil)
+        space.models["m"].update(description=evil, tags=[{"key": evil, "value": evil}], aliases=[{"alias": evil, "version": "1"}])
+        space.runs[run]["data"] = {"metrics": [{"key": evil, "value": 1, "timestamp": 1, "step": 0}], "params": [{"key": evil, "value": evil}],
+                                   "tags": [{"key": "eval" + evil, "value": evil}]}
+        space.experiments["1"]["name"] = evil
+        space.version(evil, 1)
+        a = agent(server.url)
+        a.sync()
+        for command in (["inventory"], ["show", "m"], ["show", "m", "1"], ["show", evil, "1"], ["gaps"], ["gaps", "--by", "model"],
+                        ["gaps", "--format", "junit"], ["gaps", "--format", "sarif"], ["gaps", "--format", "json"], ["events"],
+                        ["audit", "list"], ["status"], ["inventory", "--format", "json"], ["inventory", "--format", "csv"],
+                        ["audit", "list", "--format", "ndjson"], ["diagnose"], ["doctor"], ["config", "show"]):
+            result = a.run(*command, code=None)
+            assert result.code in (0, 4), result
+            allowed = "\r" if "csv" in command else ""
+            found = re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.out + result.err)
+            assert set(found) <= set(allowed), (command, found)
+            if command[-1] not in ("json", "ndjson", "csv", "sarif", "junit"):
+                assert "\u202e" not in result.out, command
+        server.hook = lambda r: failure(500, "INTERNAL_ERROR", evil) if r.path.endswith("search") else None
+        result = a.sync(code=4)
+        text = result.out + result.err + a.run("status").out + a.run("audit", "list").out
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
