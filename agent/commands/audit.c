@@ -110,19 +110,19 @@ static int list(struct invocation *in, bool events)
 	if (code != EXIT_OK)
 		return code;
 	filter.events_only = events;
-	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	bool colours = terminal_colours("auto");
 	struct printer printer = {.format = option_value(in, "format"), .events = events};
 	vw_buffer_init(&printer.buffer, 0);
 	if (events)
-		table_init(&printer.table, arena, event_columns, 4, 1 << 2 | 1 << 3);
+		table_begin(&printer.table, event_columns, 4, 1 << 2 | 1 << 3, colours);
 	else
-		table_init(&printer.table, arena, audit_columns, 6, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
-	code = arena ? audit_each(session.store, &filter, print_row, &printer, &err)
-		     : vw_error_set(&err, VW_ENOMEM, "no memory");
+		table_begin(&printer.table, audit_columns, 6, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5, colours);
+	code = audit_each(session.store, &filter, print_row, &printer, &err);
 	if (code == 0 && strcmp(printer.format, "json") == 0)
 		puts(printer.count ? "\n]" : "[]");
 	if (code == 0 && strcmp(printer.format, "table") == 0)
-		table_print(&printer.table, terminal_colours("auto"));
+		table_end(&printer.table);
+	table_drop(&printer.table);
 	vw_buffer_reset(&printer.buffer);
 	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;

@@ -1,82 +1,135 @@
+/* gaps.c: `gaps`: what the policy misses, collected, put in order, handed to one of the forms. */
 #include "gaps.h"
 
 #include "base/pattern.h"
-#include "base/text.h"
+#include "command.h"
 #include "proto/message.h"
 #include "source.h"
 #include "terminal.h"
-#include "views.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- collecting ---- */
+
 struct collect {
-	struct gap_list list;
-	struct vw_arena *arena;
-	const char *rule;
-	bool unknown;
+	struct gap_list *list;
+	const struct gap_filter *filter;
+	struct vw_txn *txn;
 };
 
-static int copy_finding(struct collect *c, const vw_finding *finding, vw_finding **out, struct vw_error *err)
+/* The same text for each of its findings. NULL without memory. */
+static const char *rule_name(struct gap_list *list, const char *rule)
 {
-	size_t len;
-	void *copy;
-	uint8_t *bytes = vw_message_pack(c->arena, &finding->base, &len);
-	if (!bytes)
+	for (size_t i = 0; i < list->rule_count; i++)
+		if (strcmp(list->rules[i], rule) == 0)
+			return list->rules[i];
+	if (list->rule_count == list->rule_size) {
+		size_t size = list->rule_size ? 2 * list->rule_size : 64;
+		const char **rules = vw_arena_array(list->arena, size, sizeof(*rules));
+		if (!rules)
+			return NULL;
+		if (list->rule_count)
+			memcpy(rules, list->rules, list->rule_count * sizeof(*rules));
+		list->rules = rules;
+		list->rule_size = size;
+	}
+	const char *copy = vw_arena_strdup(list->arena, rule);
+	if (copy)
+		list->rules[list->rule_count++] = copy;
+	return copy;
+}
+
+static const struct gap_version *copy_version(struct gap_list *list, const vw_version_index *index,
+					      const vw_record *record)
+{
+	const char *stage = record->lifecycle ? record->lifecycle->lifecycle_stage : NULL;
+	const char *workspace = index->workspace && index->workspace[0] ? index->workspace : NULL;
+	struct gap_version version = {vw_arena_strdup(list->arena, workspace),
+				      vw_arena_strdup(list->arena, index->model_name),
+				      vw_arena_strdup(list->arena, index->version_number),
+				      vw_arena_strdup(list->arena, stage),
+				      index->sequence,
+				      list->versions};
+	const struct gap_version *copy = vw_arena_memdup(list->arena, &version, sizeof(version));
+	return vw_arena_failed(list->arena) ? NULL : copy;
+}
+
+static int add(struct gap_list *list, const struct gap_version *version, const vw_finding *finding, unsigned at,
+	       struct vw_error *err)
+{
+	const char *rule = version ? rule_name(list, finding->rule) : NULL;
+	if (rule && list->count == list->size) {
+		size_t size = list->size ? 2 * list->size : 1024;
+		struct gap *items = realloc(list->items, size * sizeof(*items));
+		list->items = items ? items : list->items;
+		list->size = items ? size : list->size;
+	}
+	if (!rule || list->count == list->size)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
-	int code = vw_message_unpack(c->arena, finding->base.descriptor, bytes, len, "finding", &copy, err);
-	if (code == 0)
-		*out = copy;
+	list->items[list->count++] = (struct gap){version, rule, at, finding->severity, finding->state};
+	return 0;
+}
+
+static int read_version(struct collect *c, const vw_version_index *index, struct vw_arena *arena,
+			vw_entry **out_entry, vw_record **out_record, struct vw_error *err)
+{
+	int code = vw_store_entry(c->txn, arena, index->sequence, out_entry, err);
+	if (code == 0 && !(*out_entry)->version)
+		return vw_error_set(err, VW_ECORRUPT, "ledger entry %llu should hold a record",
+				    (unsigned long long)index->sequence);
+	return code == 0 ? vw_store_record(arena, (*out_entry)->version, out_record, err) : code;
+}
+
+static int collect_version(const vw_version_index *index, struct vw_arena *arena, void *arg, struct vw_error *err)
+{
+	struct collect *c = arg;
+	const struct gap_version *version = NULL;
+	vw_entry *entry;
+	vw_record *record;
+	bool gap = false;
+	if (c->filter->model && !vw_glob_match(c->filter->model, index->model_name))
+		return 0;
+	c->list->versions++;
+	if (index->has_status && index->n_gaps == 0 && index->unknown == 0)
+		return 0; /* the index says that there is nothing to be found */
+	int code = read_version(c, index, arena, &entry, &record, err);
+	const vw_compliance *compliance = code == 0 ? entry->version->compliance : NULL;
+	for (size_t i = 0; compliance && i < compliance->n_findings && code == 0; i++) {
+		const vw_finding *f = compliance->findings[i];
+		bool is_gap = f->state == VW_FINDING_GAP, is_unknown = f->state == VW_FINDING_UNKNOWN;
+		if (!f->rule || (c->filter->rule && !vw_glob_match(c->filter->rule, f->rule)))
+			continue;
+		gap = gap || is_gap;
+		c->list->unknown += is_unknown;
+		if (!is_gap && !(c->filter->unknown && is_unknown))
+			continue;
+		version = version ? version : copy_version(c->list, index, record);
+		code = add(c->list, version, f, (unsigned)i, err);
+	}
+	c->list->with_gaps += gap;
 	return code;
 }
 
-static int add(struct collect *c, const struct vw_record_view *view, const vw_finding *finding, struct vw_error *err)
+int gaps_collect(struct vw_store *store, const struct gap_filter *filter, struct gap_list *out, struct vw_error *err)
 {
-	struct gap_list *list = &c->list;
-	vw_finding *copy = NULL;
-	int code = copy_finding(c, finding, &copy, err);
+	struct collect c = {.list = out, .filter = filter};
+	*out = (struct gap_list){.store = store, .arena = vw_arena_open(0)};
+	if (!out->arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
+	int code = vw_txn_begin_read(vw_store_kv(store), &c.txn, err);
 	if (code < 0)
 		return code;
-	if (list->count == list->size) {
-		size_t size = list->size ? 2 * list->size : 128;
-		struct gap *items = vw_arena_array(c->arena, size, sizeof(*items));
-		if (!items)
-			return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
-		if (list->count)
-			memcpy(items, list->items, list->count * sizeof(*items));
-		list->items = items;
-		list->size = size;
-	}
-	const vw_record *r = view->record;
-	list->items[list->count++] =
-	    (struct gap){vw_arena_strdup(c->arena, r->workspace), vw_arena_strdup(c->arena, r->model_name),
-			 vw_arena_strdup(c->arena, r->version_number),
-			 vw_arena_strdup(c->arena, r->lifecycle ? r->lifecycle->lifecycle_stage : NULL), copy};
-	return 0;
+	code = vw_store_each_version(c.txn, false, collect_version, &c, err);
+	vw_txn_end(c.txn);
+	return code;
 }
 
-static int collect(const struct vw_record_view *view, struct vw_arena *arena, void *arg, struct vw_error *err)
+void gaps_close(struct gap_list *list)
 {
-	struct collect *c = arg;
-	const vw_compliance *compliance = view->entry->compliance;
-	(void)arena;
-	bool gap = false;
-	c->list.versions++;
-	for (size_t i = 0; compliance && i < compliance->n_findings; i++) {
-		const vw_finding *f = compliance->findings[i];
-		if (c->rule && !(f->rule && vw_glob_match(c->rule, f->rule)))
-			continue;
-		gap = gap || f->state == VW_FINDING_GAP;
-		c->list.unknown += f->state == VW_FINDING_UNKNOWN;
-		if (f->state != VW_FINDING_GAP && !(c->unknown && f->state == VW_FINDING_UNKNOWN))
-			continue;
-		int code = add(c, view, f, err);
-		if (code < 0)
-			return code;
-	}
-	c->list.with_gaps += gap;
-	return 0;
+	free(list->items);
+	vw_arena_close(list->arena);
+	*list = (struct gap_list){0};
 }
 
 /* ---- order ---- */
@@ -84,165 +137,68 @@ static int collect(const struct vw_record_view *view, struct vw_arena *arena, vo
 static int by_model(const void *a, const void *b)
 {
 	const struct gap *x = a, *y = b;
-	int order = strcmp(x->model, y->model);
-	int64_t v = 0, w = 0;
-	if (order == 0 && vw_text_int64(x->version, &v) && vw_text_int64(y->version, &w))
-		order = (v > w) - (v < w);
-	return order;
-}
-
-static int by_severity(const void *a, const void *b)
-{
-	const struct gap *x = a, *y = b;
-	if (x->finding->severity != y->finding->severity)
-		return x->finding->severity < y->finding->severity ? 1 : -1;
-	int order = strcmp(x->finding->rule, y->finding->rule);
-	return order ? order : by_model(a, b);
+	if (x->version != y->version)
+		return x->version->order < y->version->order ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
 }
 
 static int by_rule(const void *a, const void *b)
 {
 	const struct gap *x = a, *y = b;
-	int order = strcmp(x->finding->rule, y->finding->rule);
+	int order = strcmp(x->rule, y->rule);
 	return order ? order : by_model(a, b);
 }
 
-/* ---- table ---- */
-
-static const char *clauses_text(const vw_finding *f, struct vw_arena *arena)
+static int by_severity(const void *a, const void *b)
 {
-	static const char *const names[][2] = {
-	    {"eu_ai_act", "AI Act"}, {"gdpr", "GDPR"}, {"iso_42001", "ISO 42001"}, {"nist_ai_rmf", "NIST"}};
-	struct vw_buffer out;
-	vw_buffer_init(&out, 0);
-	for (size_t i = 0; i < f->n_clauses; i++) {
-		for (size_t n = 0; n < 4; n++) {
-			if (!f->clauses[i]->framework || strcmp(f->clauses[i]->framework, names[n][0]) != 0)
-				continue;
-			vw_buffer_printf(&out, "%s%s ", out.len ? "; " : "", names[n][1]);
-			for (size_t k = 0; k < f->clauses[i]->n_ids; k++)
-				vw_buffer_printf(&out, "%s%s", k ? ", " : "", f->clauses[i]->ids[k]);
-		}
-	}
-	char *text = vw_arena_strdup(arena, vw_buffer_text(&out));
-	vw_buffer_reset(&out);
-	return text;
+	const struct gap *x = a, *y = b;
+	if (x->severity != y->severity)
+		return x->severity < y->severity ? 1 : -1;
+	return by_rule(a, b);
 }
 
-/* One heading for all gaps of a rule, or of a version when the order is by model. */
-static bool same_group(const struct gap *a, const struct gap *b, bool by_model_name)
+void gaps_sort(struct gap_list *list, enum gap_order order)
 {
-	if (by_model_name)
-		return strcmp(a->model, b->model) == 0 && strcmp(a->version, b->version) == 0;
-	return strcmp(a->finding->rule, b->finding->rule) == 0;
+	static int (*const compare[])(const void *, const void *) = {by_severity, by_rule, by_model};
+	if (list->count > 0)
+		qsort(list->items, list->count, sizeof(*list->items), compare[order]);
 }
 
-static void print_heading(const struct gap *g, size_t count, bool by_model_name, struct vw_arena *arena, bool colours)
-{
-	const vw_finding *f = g->finding;
-	const char *severity = vw_enum_name(&verifywise__v1__severity__descriptor, (int)f->severity);
-	struct vw_buffer out;
-	vw_buffer_init(&out, 0);
-	if (by_model_name) {
-		tone_append(&out, TONE_STRONG, colours,
-			    vw_arena_printf(arena, "%s version %s", g->model, g->version));
-		tone_append(&out, tone_of_stage(g->stage), colours,
-			    vw_arena_printf(arena, "  %s", g->stage ? g->stage : ""));
-	} else {
-		tone_append(&out, tone_of_severity(severity), colours, vw_arena_printf(arena, "%-8s ", severity));
-		tone_append(&out, TONE_STRONG, colours, f->rule);
-		tone_append(&out, TONE_PLAIN, colours, vw_arena_printf(arena, ": %s (%zu)", f->title, count));
-		vw_buffer_putc(&out, '\n');
-		tone_append(&out, TONE_QUIET, colours, vw_arena_printf(arena, "         %s", clauses_text(f, arena)));
-	}
-	printf("%s\n", vw_buffer_text(&out));
-	vw_buffer_reset(&out);
-}
+/* ---- reading again ---- */
 
-static int print_group(const struct gap *items, size_t count, bool by_model_name, struct vw_arena *arena,
-		       bool colours, struct vw_error *err)
+static int read_finding(const struct gap *gap, struct vw_txn *txn, struct vw_arena *arena, vw_finding **out,
+			struct vw_error *err)
 {
-	struct table table;
-	table_init(&table, arena, NULL, by_model_name ? 4 : 5, by_model_name ? 1 << 3 : 1 << 1 | 1 << 4);
-	for (size_t i = 0; i < count; i++) {
-		const vw_finding *f = items[i].finding;
-		const char *severity = vw_enum_name(&verifywise__v1__severity__descriptor, (int)f->severity);
-		const char *state = vw_enum_name(&verifywise__v1__finding_state__descriptor, (int)f->state);
-		const char *rule_cells[] = {"", vw_arena_printf(arena, "%s %s", items[i].model, items[i].version),
-					    items[i].stage, state, f->message};
-		const char *model_cells[] = {severity, f->rule, state, f->message};
-		const enum tone rule_tones[] = {TONE_PLAIN, TONE_PLAIN, tone_of_stage(items[i].stage),
-						tone_of_status(state), TONE_PLAIN};
-		const enum tone model_tones[] = {tone_of_severity(severity), TONE_STRONG, tone_of_status(state),
-						 TONE_PLAIN};
-		if (!table_add(&table, by_model_name ? model_cells : rule_cells,
-			       by_model_name ? model_tones : rule_tones))
-			return vw_error_set(err, VW_ENOMEM, "no memory for the table");
-	}
-	print_heading(items, count, by_model_name, arena, colours);
-	table_print(&table, colours);
-	putchar('\n');
+	vw_entry *entry;
+	int code = vw_store_entry(txn, arena, gap->version->sequence, &entry, err);
+	if (code < 0)
+		return code;
+	const vw_compliance *compliance = entry->version ? entry->version->compliance : NULL;
+	if (!compliance || gap->at >= compliance->n_findings)
+		return vw_error_set(err, VW_ECORRUPT, "ledger entry %llu is not what it was",
+				    (unsigned long long)gap->version->sequence);
+	*out = compliance->findings[gap->at];
 	return 0;
 }
 
-static void print_totals(const struct gap_list *list)
+int gaps_each(const struct gap_list *list, size_t first, size_t count, each_gap each, void *arg, struct vw_error *err)
 {
-	size_t counts[VW_SEVERITY_CRITICAL + 1] = {0};
-	bool shown = false;
-	for (size_t i = 0; i < list->count; i++) {
-		const vw_finding *f = list->items[i].finding;
-		shown = shown || f->state == VW_FINDING_UNKNOWN;
-		if (f->state == VW_FINDING_GAP && f->severity <= VW_SEVERITY_CRITICAL)
-			counts[f->severity]++;
+	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	struct vw_txn *txn;
+	if (!arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a finding");
+	int code = vw_txn_begin_read(vw_store_kv(list->store), &txn, err);
+	if (code < 0)
+		return code;
+	for (size_t i = first; i < first + count && code == 0; i++) {
+		vw_finding *finding;
+		vw_arena_reset(arena);
+		code = read_finding(&list->items[i], txn, arena, &finding, err);
+		if (code == 0)
+			code = each(&list->items[i], finding, arena, arg, err);
 	}
-	printf("%zu of %zu versions have gaps: %zu critical, %zu high, %zu medium, %zu low, %zu info",
-	       list->with_gaps, list->versions, counts[VW_SEVERITY_CRITICAL], counts[VW_SEVERITY_HIGH],
-	       counts[VW_SEVERITY_MEDIUM], counts[VW_SEVERITY_LOW], counts[VW_SEVERITY_INFO]);
-	if (list->unknown)
-		printf("; %zu findings could not be judged%s", list->unknown, shown ? "" : " (--unknown shows them)");
-	putchar('\n');
-}
-
-static int print_table(const struct gap_list *list, bool by_model_name, struct vw_arena *arena, bool colours,
-		       struct vw_error *err)
-{
-	for (size_t at = 0, n; at < list->count; at += n) {
-		for (n = 1;
-		     at + n < list->count && same_group(&list->items[at], &list->items[at + n], by_model_name);)
-			n++;
-		int code = print_group(list->items + at, n, by_model_name, arena, colours, err);
-		if (code < 0)
-			return code;
-	}
-	print_totals(list);
-	return 0;
-}
-
-static void print_json(const struct gap_list *list)
-{
-	struct vw_buffer out;
-	struct vw_json_writer w;
-	fputs("[", stdout);
-	vw_buffer_init(&out, 0);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct gap *g = &list->items[i];
-		vw_buffer_clear(&out);
-		vw_json_writer_init(&w, &out, false);
-		vw_json_begin_object(&w);
-		vw_json_key(&w, "workspace");
-		vw_json_put_text(&w, g->workspace);
-		vw_json_key(&w, "model_name");
-		vw_json_put_text(&w, g->model);
-		vw_json_key(&w, "version_number");
-		vw_json_put_text(&w, g->version);
-		vw_json_key(&w, "lifecycle_stage");
-		vw_json_put_text(&w, g->stage);
-		vw_message_json_fields(&w, &g->finding->base);
-		vw_json_end_object(&w);
-		printf("%s\n%s", i ? "," : "", vw_buffer_text(&out));
-	}
-	vw_buffer_reset(&out);
-	puts(list->count ? "\n]" : "]");
+	vw_txn_end(txn);
+	return code;
 }
 
 /* ---- the command ---- */
@@ -253,55 +209,54 @@ static bool fails(const struct gap_list *list, const char *severity)
 	if (!vw_enum_value(&verifywise__v1__severity__descriptor, severity, &threshold))
 		return false; /* "none" */
 	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].finding->state == VW_FINDING_GAP &&
-		    (int)list->items[i].finding->severity >= threshold)
+		if (list->items[i].state == VW_FINDING_GAP && (int)list->items[i].severity >= threshold)
 			return true;
 	return false;
 }
 
-static int print(const struct invocation *in, const struct session *session, const struct collect *c,
-		 struct vw_error *err)
+static int print_sarif(const struct gap_list *list, const struct vw_config *config, struct vw_error *err)
 {
-	const char *format = option_value(in, "format");
 	struct vw_policy *policy;
-	if (strcmp(format, "json") == 0) {
-		print_json(&c->list);
-		return 0;
-	}
-	if (strcmp(format, "junit") == 0) {
-		gaps_print_junit(&c->list);
-		return 0;
-	}
-	if (strcmp(format, "table") == 0)
-		return print_table(&c->list, strcmp(option_value(in, "by"), "model") == 0, c->arena,
-				   terminal_colours(option_value(in, "color")), err);
-	int code = policy_open(session->config, &policy, err);
+	int code = policy_open(config, &policy, err);
 	if (code < 0)
 		return code;
-	gaps_print_sarif(&c->list, policy);
+	code = gaps_print_sarif(list, policy, err);
 	vw_policy_close(policy);
-	return 0;
+	return code;
+}
+
+static int print(const struct invocation *in, const struct session *session, const struct gap_list *list,
+		 enum gap_order order, struct vw_error *err)
+{
+	const char *format = option_value(in, "format");
+	if (strcmp(format, "json") == 0)
+		return gaps_print_json(list, err);
+	if (strcmp(format, "junit") == 0)
+		return gaps_print_junit(list, err);
+	if (strcmp(format, "sarif") == 0)
+		return print_sarif(list, session->config, err);
+	return gaps_print_table(list, order, terminal_colours(option_value(in, "color")), err);
 }
 
 int run_gaps(struct invocation *in)
 {
 	struct session session;
-	struct view_filter filter = {.model_glob = option_value(in, "model")};
+	struct gap_list list = {0};
+	struct gap_filter filter = {option_value(in, "model"), option_value(in, "rule"), option_given(in, "unknown")};
 	struct vw_error err = VW_ERROR_INIT;
 	const char *by = option_value(in, "by");
+	enum gap_order order = strcmp(by, "rule") == 0 ? GAPS_BY_RULE : GAPS_BY_SEVERITY;
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
-	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
-	struct collect c = {.arena = arena, .rule = option_value(in, "rule"), .unknown = option_given(in, "unknown")};
-	code = arena ? views_each(session.store, &filter, collect, &c, &err)
-		     : vw_error_set(&err, VW_ENOMEM, "no memory");
-	if (code == 0 && c.list.count > 0)
-		qsort(c.list.items, c.list.count, sizeof(*c.list.items),
-		      strcmp(by, "rule") == 0 ? by_rule : (strcmp(by, "model") == 0 ? by_model : by_severity));
-	if (code == 0)
-		code = print(in, &session, &c, &err);
-	bool failed = code == 0 && fails(&c.list, option_value(in, "fail-on"));
+	order = strcmp(by, "model") == 0 ? GAPS_BY_MODEL : order;
+	code = gaps_collect(session.store, &filter, &list, &err);
+	if (code == 0) {
+		gaps_sort(&list, order);
+		code = print(in, &session, &list, order, &err);
+	}
+	bool failed = code == 0 && fails(&list, option_value(in, "fail-on"));
+	gaps_close(&list);
 	session_close(&session);
 	if (code < 0)
 		return report_error(&err);

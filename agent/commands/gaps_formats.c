@@ -1,4 +1,4 @@
-/* gaps_formats.c: SARIF and JUnit. */
+/* gaps_formats.c: gaps for programs: JSON, SARIF, JUnit. Written finding by finding: no document is held. */
 #include "gaps.h"
 
 #include "base/buffer.h"
@@ -56,62 +56,118 @@ static void sarif_rules(struct vw_json_writer *w, const struct vw_policy *policy
 	vw_json_end_array(w);
 }
 
-static void sarif_result(struct vw_json_writer *w, const struct gap *g)
+/* One document, written piece by piece. */
+struct document {
+	struct vw_buffer piece;
+	struct vw_json_writer w;
+	size_t count;
+};
+
+static int flush_piece(struct document *d, struct vw_error *err)
 {
-	char name[1400];
-	snprintf(name, sizeof(name), "%s%s%s/%s", g->workspace ? g->workspace : "", g->workspace ? "/" : "", g->model,
-		 g->version);
+	int code = vw_buffer_error(&d->piece);
+	fputs(vw_buffer_text(&d->piece), stdout);
+	vw_buffer_clear(&d->piece);
+	return code < 0 ? vw_error_set(err, code, "a finding is too large to print") : 0;
+}
+
+static int sarif_result(const struct gap *gap, const vw_finding *f, struct vw_arena *arena, void *arg,
+			struct vw_error *err)
+{
+	struct document *d = arg;
+	struct vw_json_writer *w = &d->w;
+	const struct gap_version *v = gap->version;
+	bool fails = gap->state == VW_FINDING_GAP;
 	vw_json_begin_object(w);
-	put(w, "ruleId", g->finding->rule);
-	put(w, "level", sarif_level(g->finding->severity));
-	put(w, "kind", g->finding->state == VW_FINDING_GAP ? "fail" : "open");
-	put_message(w, "message", g->finding->message ? g->finding->message : g->finding->rule);
+	put(w, "ruleId", gap->rule);
+	/* only what fails has a level (SARIF 2.1.0 section 3.27.10) */
+	put(w, "level", fails ? sarif_level(gap->severity) : "none");
+	put(w, "kind", fails ? "fail" : "open");
+	put_message(w, "message", f->message ? f->message : gap->rule);
 	vw_json_key(w, "locations");
 	vw_json_begin_array(w);
 	vw_json_begin_object(w);
 	vw_json_key(w, "logicalLocations");
 	vw_json_begin_array(w);
 	vw_json_begin_object(w);
-	put(w, "fullyQualifiedName", name);
+	put(w, "fullyQualifiedName",
+	    vw_arena_printf(arena, "%s%s%s/%s", v->workspace ? v->workspace : "", v->workspace ? "/" : "", v->model,
+			    v->number));
 	put(w, "kind", "resource");
 	vw_json_end_object(w);
 	vw_json_end_array(w);
 	vw_json_end_object(w);
 	vw_json_end_array(w);
 	vw_json_end_object(w);
+	return flush_piece(d, err);
 }
 
-void gaps_print_sarif(const struct gap_list *list, const struct vw_policy *policy)
+static void sarif_begin(struct vw_json_writer *w, const struct vw_policy *policy)
 {
-	struct vw_buffer out;
-	struct vw_json_writer w;
-	vw_buffer_init(&out, 0);
-	vw_json_writer_init(&w, &out, true);
-	vw_json_begin_object(&w);
-	put(&w, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
-	put(&w, "version", "2.1.0");
-	vw_json_key(&w, "runs");
-	vw_json_begin_array(&w);
-	vw_json_begin_object(&w);
-	vw_json_key(&w, "tool");
-	vw_json_begin_object(&w);
-	vw_json_key(&w, "driver");
-	vw_json_begin_object(&w);
-	put(&w, "name", "vw-agent");
-	put(&w, "version", VW_AGENT_VERSION);
-	sarif_rules(&w, policy);
-	vw_json_end_object(&w);
-	vw_json_end_object(&w);
-	vw_json_key(&w, "results");
-	vw_json_begin_array(&w);
-	for (size_t i = 0; i < list->count; i++)
-		sarif_result(&w, &list->items[i]);
-	vw_json_end_array(&w);
-	vw_json_end_object(&w);
-	vw_json_end_array(&w);
-	vw_json_end_object(&w);
-	puts(vw_buffer_text(&out));
-	vw_buffer_reset(&out);
+	vw_json_begin_object(w);
+	put(w, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
+	put(w, "version", "2.1.0");
+	vw_json_key(w, "runs");
+	vw_json_begin_array(w);
+	vw_json_begin_object(w);
+	vw_json_key(w, "tool");
+	vw_json_begin_object(w);
+	vw_json_key(w, "driver");
+	vw_json_begin_object(w);
+	put(w, "name", "vw-agent");
+	put(w, "version", VW_AGENT_VERSION);
+	sarif_rules(w, policy);
+	vw_json_end_object(w);
+	vw_json_end_object(w);
+	vw_json_key(w, "results");
+	vw_json_begin_array(w);
+}
+
+int gaps_print_sarif(const struct gap_list *list, const struct vw_policy *policy, struct vw_error *err)
+{
+	struct document d = {.count = 0};
+	vw_buffer_init(&d.piece, 0);
+	vw_json_writer_init(&d.w, &d.piece, true);
+	sarif_begin(&d.w, policy);
+	int code = gaps_each(list, 0, list->count, sarif_result, &d, err);
+	vw_json_end_array(&d.w);
+	vw_json_end_object(&d.w);
+	vw_json_end_array(&d.w);
+	vw_json_end_object(&d.w);
+	vw_buffer_putc(&d.piece, '\n');
+	if (code == 0)
+		code = flush_piece(&d, err);
+	vw_buffer_reset(&d.piece);
+	return code;
+}
+
+static int json_gap(const struct gap *gap, const vw_finding *f, struct vw_arena *arena, void *arg,
+		    struct vw_error *err)
+{
+	struct document *d = arg;
+	struct vw_json_writer *w = &d->w;
+	(void)arena;
+	vw_buffer_puts(&d->piece, d->count++ ? ",\n" : "\n");
+	vw_json_writer_init(w, &d->piece, false);
+	vw_json_begin_object(w);
+	put(w, "workspace", gap->version->workspace);
+	put(w, "model_name", gap->version->model);
+	put(w, "version_number", gap->version->number);
+	put(w, "lifecycle_stage", gap->version->stage);
+	vw_message_json_fields(w, &f->base);
+	vw_json_end_object(w);
+	return flush_piece(d, err);
+}
+
+int gaps_print_json(const struct gap_list *list, struct vw_error *err)
+{
+	struct document d = {.count = 0};
+	vw_buffer_init(&d.piece, 0);
+	putchar('[');
+	int code = gaps_each(list, 0, list->count, json_gap, &d, err);
+	puts(list->count ? "\n]" : "]");
+	vw_buffer_reset(&d.piece);
+	return code;
 }
 
 /* Text in an attribute. XML 1.0 has no way to write most control characters at all, nor U+FFFE and U+FFFF: they are written as they are
@@ -138,29 +194,39 @@ static void xml(const char *text)
 	vw_buffer_reset(&safe);
 }
 
-void gaps_print_junit(const struct gap_list *list)
+static int junit_case(const struct gap *gap, const vw_finding *f, struct vw_arena *arena, void *arg,
+		      struct vw_error *err)
+{
+	const struct gap_version *v = gap->version;
+	bool fails = gap->state == VW_FINDING_GAP;
+	(void)arena, (void)arg, (void)err;
+	fputs("<testcase classname=\"", stdout);
+	xml(v->workspace);
+	fputs(v->workspace ? "/" : "", stdout);
+	xml(v->model);
+	putchar('.');
+	xml(v->number);
+	fputs("\" name=\"", stdout);
+	xml(gap->rule);
+	fputs(fails ? "\"><failure type=\"" : "\"><skipped message=\"", stdout);
+	if (fails) {
+		xml(vw_enum_name(&verifywise__v1__severity__descriptor, (int)gap->severity));
+		fputs("\" message=\"", stdout);
+	}
+	xml(f->message);
+	puts("\"/></testcase>");
+	return 0;
+}
+
+int gaps_print_junit(const struct gap_list *list, struct vw_error *err)
 {
 	size_t failures = 0;
 	for (size_t i = 0; i < list->count; i++)
-		failures += list->items[i].finding->state == VW_FINDING_GAP;
+		failures += list->items[i].state == VW_FINDING_GAP;
 	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
 	       "<testsuite name=\"vw-agent gaps\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n",
 	       list->count, failures, list->count - failures);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct gap *g = &list->items[i];
-		fputs("<testcase classname=\"", stdout);
-		xml(g->model);
-		putchar('.');
-		xml(g->version);
-		fputs("\" name=\"", stdout);
-		xml(g->finding->rule);
-		fputs(g->finding->state == VW_FINDING_GAP ? "\"><failure type=\"" : "\"><skipped message=\"", stdout);
-		if (g->finding->state == VW_FINDING_GAP) {
-			xml(vw_enum_name(&verifywise__v1__severity__descriptor, (int)g->finding->severity));
-			fputs("\" message=\"", stdout);
-		}
-		xml(g->finding->message);
-		puts("\"/></testcase>");
-	}
+	int code = gaps_each(list, 0, list->count, junit_case, NULL, err);
 	puts("</testsuite>\n</testsuites>");
+	return code;
 }

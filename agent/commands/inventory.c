@@ -104,13 +104,13 @@ static void begin(struct printer *p)
 		print_csv(p, names);
 }
 
-static void end(struct printer *p, bool colours)
+static void end(struct printer *p)
 {
 	if (strcmp(p->format, "json") == 0)
 		puts(p->count ? "\n]" : "[]");
 	if (strcmp(p->format, "table") != 0)
 		return;
-	table_print(&p->table, colours);
+	table_end(&p->table);
 	printf("\n%zu versions\n", p->count);
 }
 
@@ -124,15 +124,15 @@ int run_inventory(struct invocation *in)
 		code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
-	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	struct printer printer = {.format = option_value(in, "format")};
 	vw_buffer_init(&printer.buffer, 0);
-	table_init(&printer.table, arena, columns, 8, 1 << 0 | 1 << 5 | 1 << 6);
+	table_begin(&printer.table, columns, 8, 1 << 0 | 1 << 5 | 1 << 6,
+		    terminal_colours(option_value(in, "color")));
 	begin(&printer);
-	code = arena ? views_each(session.store, &filter, print_one, &printer, &err)
-		     : vw_error_set(&err, VW_ENOMEM, "no memory");
+	code = views_each(session.store, &filter, print_one, &printer, &err);
 	if (code == 0)
-		end(&printer, terminal_colours(option_value(in, "color")));
+		end(&printer);
+	table_drop(&printer.table);
 	vw_buffer_reset(&printer.buffer);
 	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;

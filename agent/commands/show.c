@@ -163,7 +163,7 @@ static const char *const sections[][16] = {
 static void page_of(struct page *p, const struct vw_record_view *view, struct vw_arena *arena)
 {
 	const vw_record *r = view->record;
-	char hex[65], time[VW_TIME_TEXT];
+	char hex[65] = "-", time[VW_TIME_TEXT];
 	tone_append(&p->out, TONE_STRONG, p->colours,
 		    vw_arena_printf(arena, "%s%s%s version %s", r->workspace ? r->workspace : "",
 				    r->workspace ? "/" : "", r->model_name, r->version_number));
@@ -205,8 +205,7 @@ static bool is_meant(const struct page *p, const char *workspace, const char *mo
 static int show_one(const struct vw_record_view *view, struct vw_arena *arena, void *arg, struct vw_error *err)
 {
 	struct page *p = arg;
-	if (!is_meant(p, view->record->workspace, view->record->model_name) ||
-	    (p->version && strcmp(view->record->version_number, p->version) != 0))
+	if (p->version && strcmp(view->record->version_number, p->version) != 0)
 		return 0;
 	if (p->json && p->version && p->count > 0)
 		return vw_error_set(err, VW_EUSAGE,
@@ -223,7 +222,14 @@ static int show_one(const struct vw_record_view *view, struct vw_arena *arena, v
 		page_of(p, view, arena);
 	}
 	p->count++;
-	return vw_buffer_error(&p->out);
+	if (vw_buffer_error(&p->out) < 0)
+		return vw_error_set(err, vw_buffer_error(&p->out), "a record is too large to print");
+	/* one version is printed when it is sure that there is no other; of many, none is held */
+	if (!p->version) {
+		fputs(vw_buffer_text(&p->out), stdout);
+		vw_buffer_clear(&p->out);
+	}
+	return 0;
 }
 
 /* ---- a model: what the registry says of it, and its versions in a table ---- */
@@ -266,8 +272,6 @@ static int version_row(const struct vw_record_view *view, struct vw_arena *arena
 {
 	struct model_page *m = arg;
 	const vw_record *r = view->record;
-	if (!is_meant(m->page, r->workspace, r->model_name))
-		return 0;
 	struct vw_buffer aliases;
 	vw_buffer_init(&aliases, 0);
 	for (size_t i = 0; r->lifecycle && i < r->lifecycle->n_aliases; i++)
@@ -288,50 +292,49 @@ static int version_row(const struct vw_record_view *view, struct vw_arena *arena
 	return added ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
-static int show_model(struct session *session, struct page *p, struct vw_arena *arena, struct vw_error *err)
+static int show_model(struct session *session, const struct view_filter *wanted, struct page *p, struct vw_error *err)
 {
 	static const char *const columns[] = {"VERSION", "STAGE", "ALIASES", "STATUS", "GAPS", "TRAINING"};
-	struct view_filter all = {.with_removed = true};
 	struct model_page m = {.page = p};
 	struct vw_txn *txn;
-	table_init(&m.table, arena, columns, 6, 1 << 2);
 	int code = vw_txn_begin_read(vw_store_kv(session->store), &txn, err);
 	if (code < 0)
 		return code;
 	code = vw_store_each_model(txn, model_line, p, err);
 	vw_txn_end(txn);
-	if (code == 0)
-		code = views_each(session->store, &all, version_row, &m, err);
-	if (code < 0 || (m.table.count == 0 && p->out.len == 0))
+	if (code < 0)
 		return code;
+	bool known = p->out.len > 0;
 	fputs(vw_buffer_text(&p->out), stdout);
-	table_print(&m.table, p->colours);
-	p->count++;
 	vw_buffer_clear(&p->out);
-	return 0;
+	table_begin(&m.table, columns, 6, 1 << 2, p->colours);
+	code = views_each(session->store, wanted, version_row, &m, err);
+	if (code == 0 && (known || p->count > 0))
+		table_end(&m.table);
+	table_drop(&m.table);
+	p->count += known;
+	return code;
 }
 
 int run_show(struct invocation *in)
 {
 	struct session session;
 	struct vw_error err = VW_ERROR_INIT;
-	struct view_filter all = {.with_removed = true};
+	struct view_filter wanted = {
+	    .model = in->positional[0], .workspace = option_value(in, "workspace"), .with_removed = true};
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
-	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	struct page page = {.model = in->positional[0],
 			    .version = in->positional_count > 1 ? in->positional[1] : NULL,
 			    .workspace = option_value(in, "workspace"),
 			    .json = strcmp(option_value(in, "format"), "json") == 0,
 			    .colours = terminal_colours(option_value(in, "color"))};
 	vw_buffer_init(&page.out, 0);
-	if (!arena)
-		code = vw_error_set(&err, VW_ENOMEM, "no memory");
-	else if (page.json || page.version)
-		code = views_each(session.store, &all, show_one, &page, &err);
+	if (page.json || page.version)
+		code = views_each(session.store, &wanted, show_one, &page, &err);
 	else
-		code = show_model(&session, &page, arena, &err);
+		code = show_model(&session, &wanted, &page, &err);
 	if (code == 0 && page.count > 0)
 		printf("%s%s", vw_buffer_text(&page.out), page.json ? (page.version ? "\n" : "\n]\n") : "");
 	if (code == 0 && page.count == 0) {

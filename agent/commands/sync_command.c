@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define PROGRESS_TERMINAL_MS 100
@@ -20,36 +21,52 @@ struct meter {
 	const char *step;
 };
 
-static void print_progress(const struct vw_progress *p, const char *end)
+static void describe(const struct vw_progress *p, struct vw_buffer *out)
 {
 	double seconds = (double)p->elapsed_ms / 1000.0;
-	struct vw_buffer workspace;
-	vw_buffer_init(&workspace, 0);
-	vw_text_append_safe(&workspace, p->workspace ? p->workspace : "");
-	fprintf(stderr, "%s%s%s %lld", vw_buffer_text(&workspace), p->workspace ? ": " : "", p->step,
-		(long long)p->done);
-	vw_buffer_reset(&workspace);
+	vw_text_append_safe(out, p->workspace ? p->workspace : "");
+	vw_buffer_printf(out, "%s%s %lld", p->workspace ? ": " : "", p->step, (long long)p->done);
 	if (p->total >= 0)
-		fprintf(stderr, "/%lld", (long long)p->total);
-	fprintf(stderr, ", %lld requests", (long long)p->requests);
+		vw_buffer_printf(out, "/%lld", (long long)p->total);
+	if (p->pages > 0)
+		vw_buffer_printf(out, ", %lld pages, %lld runs", (long long)p->pages, (long long)p->runs);
+	vw_buffer_printf(out, ", %lld requests", (long long)p->requests);
 	if (seconds > 0.5)
-		fprintf(stderr, ", %.0f/s", (double)p->done / seconds);
+		vw_buffer_printf(out, ", %.0f/s", (double)p->done / seconds);
 	if (p->total > p->done && p->done > 0)
-		fprintf(stderr, ", %.0f s left", seconds * (double)(p->total - p->done) / (double)p->done);
-	fputs(end, stderr);
+		vw_buffer_printf(out, ", %.0f s left", seconds * (double)(p->total - p->done) / (double)p->done);
+}
+
+/* One line that the next one overwrites, so it must not be wider than the terminal. */
+static void draw_over(const struct vw_buffer *line)
+{
+	struct winsize size;
+	struct vw_buffer cut;
+	size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	vw_buffer_init(&cut, 0);
+	if (vw_text_columns(vw_buffer_text(line)) >= columns)
+		vw_text_append_cell(&cut, vw_buffer_text(line), columns - 1);
+	fprintf(stderr, "\r\033[K%s", vw_buffer_text(cut.len > 0 ? &cut : line));
+	vw_buffer_reset(&cut);
 }
 
 static void draw(const struct vw_progress *p, void *arg)
 {
 	struct meter *meter = arg;
+	struct vw_buffer line;
 	int64_t now = vw_clock_monotonic();
 	bool due = now - meter->last >= (meter->terminal ? PROGRESS_TERMINAL_MS : PROGRESS_PLAIN_MS);
 	if (!due && !(meter->terminal && meter->step != p->step))
 		return;
 	meter->last = now;
 	meter->step = p->step;
-	fputs(meter->terminal ? "\r\033[K" : "", stderr);
-	print_progress(p, meter->terminal ? "" : "\n");
+	vw_buffer_init(&line, 0);
+	describe(p, &line);
+	if (meter->terminal)
+		draw_over(&line);
+	else
+		fprintf(stderr, "%s\n", vw_buffer_text(&line));
+	vw_buffer_reset(&line);
 	meter->drawn = meter->terminal;
 	fflush(stderr);
 }

@@ -78,10 +78,9 @@ enum tone tone_of_severity(const char *severity)
 	return strcmp(severity, "medium") == 0 ? TONE_WARN : TONE_PLAIN;
 }
 
-void table_init(struct table *table, struct vw_arena *arena, const char *const *headings, size_t columns,
-		size_t flexible)
+void table_begin(struct table *table, const char *const *headings, size_t columns, size_t flexible, bool colours)
 {
-	*table = (struct table){.arena = arena, .headings = headings, .columns = columns, .flexible = flexible};
+	*table = (struct table){.headings = headings, .columns = columns, .flexible = flexible, .colours = colours};
 }
 
 const char *terminal_safe(struct vw_arena *arena, const char *text)
@@ -92,28 +91,6 @@ const char *terminal_safe(struct vw_arena *arena, const char *text)
 	const char *copy = vw_arena_strdup(arena, vw_buffer_text(&safe));
 	vw_buffer_reset(&safe);
 	return copy ? copy : "-";
-}
-
-/* Cells are made safe when they are added: only then can their width be told. */
-bool table_add(struct table *table, const char *const *cells, const enum tone *tones)
-{
-	if (table->count == table->size) {
-		size_t size = table->size ? 2 * table->size : 64;
-		struct row *rows = vw_arena_array(table->arena, size, sizeof(*rows));
-		if (!rows)
-			return false;
-		if (table->count)
-			memcpy(rows, table->rows, table->count * sizeof(*rows));
-		table->rows = rows;
-		table->size = size;
-	}
-	struct row *row = &table->rows[table->count];
-	for (size_t i = 0; i < table->columns; i++) {
-		row->cells[i] = terminal_safe(table->arena, cells[i]);
-		row->tones[i] = tones ? tones[i] : TONE_PLAIN;
-	}
-	table->count++;
-	return !vw_arena_failed(table->arena);
 }
 
 static void natural_widths(const struct table *table, size_t *widths)
@@ -146,43 +123,104 @@ static bool narrow(const struct table *table, size_t *widths, size_t columns, si
 	}
 }
 
-/* How many columns are shown: the last ones are left out where even narrow ones have no room. */
-static size_t fit(const struct table *table, size_t *widths, size_t room)
+/* Widths, and how many columns are shown: the last ones are left out where even narrow ones have no room. */
+static void fit(struct table *table, size_t room)
 {
-	size_t columns = table->columns;
-	natural_widths(table, widths);
-	while (room > 0 && columns > 1 && !narrow(table, widths, columns, room)) {
-		natural_widths(table, widths);
-		columns--;
+	table->shown = table->columns;
+	natural_widths(table, table->widths);
+	while (room > 0 && table->shown > 1 && !narrow(table, table->widths, table->shown, room)) {
+		natural_widths(table, table->widths);
+		table->shown--;
 	}
-	return columns;
+	table->cut = room > 0;
+	table->fitted = true;
 }
 
-static void print_cell(struct vw_buffer *out, const char *text, size_t width, enum tone tone, bool colours, bool last)
+/* A later row may be wider than those that the widths were made for: it is only cut on a terminal. */
+static void print_cell(const struct table *table, const struct row *row, size_t c, struct vw_buffer *out)
 {
-	if (colours && tone != TONE_PLAIN)
-		vw_buffer_puts(out, tone_codes[tone]);
-	if (last && vw_text_columns(text) <= width)
+	const char *text = row->cells[c];
+	size_t width = table->widths[c], columns = vw_text_columns(text);
+	bool tinted = table->colours && row->tones[c] != TONE_PLAIN, last = c + 1 == table->shown;
+	if (tinted)
+		vw_buffer_puts(out, tone_codes[row->tones[c]]);
+	if ((columns > width && !table->cut) || (last && columns <= width))
 		vw_buffer_puts(out, text); /* no trailing spaces */
 	else
 		vw_text_append_cell(out, text, width);
-	if (colours && tone != TONE_PLAIN)
+	if (tinted)
 		vw_buffer_puts(out, "\033[0m");
 	vw_buffer_puts(out, last ? "\n" : "  ");
 }
 
-void table_print(const struct table *table, bool colours)
+static void print_row(const struct table *table, const struct row *row)
 {
-	size_t widths[TABLE_COLUMNS], room = terminal_columns();
 	struct vw_buffer out;
-	size_t columns = fit(table, widths, room);
 	vw_buffer_init(&out, 0);
-	for (size_t c = 0; table->headings && c < columns; c++)
-		print_cell(&out, table->headings[c], widths[c], TONE_STRONG, colours, c + 1 == columns);
-	for (size_t r = 0; r < table->count; r++)
-		for (size_t c = 0; c < columns; c++)
-			print_cell(&out, table->rows[r].cells[c], widths[c], table->rows[r].tones[c], colours,
-				   c + 1 == columns);
+	for (size_t c = 0; c < table->shown; c++)
+		print_cell(table, row, c, &out);
 	fputs(vw_buffer_text(&out), stdout);
 	vw_buffer_reset(&out);
+}
+
+/* Prints the rows that are held. */
+static void flush_rows(struct table *table)
+{
+	if (!table->fitted) {
+		struct row headings = {0};
+		fit(table, terminal_columns());
+		for (size_t c = 0; table->headings && c < table->columns; c++) {
+			headings.cells[c] = table->headings[c];
+			headings.tones[c] = TONE_STRONG;
+		}
+		if (table->headings)
+			print_row(table, &headings);
+	}
+	for (size_t r = 0; r < table->count; r++)
+		print_row(table, &table->rows[r]);
+	table->count = 0;
+	if (table->arena)
+		vw_arena_reset(table->arena);
+	table->rows = NULL;
+}
+
+static bool make_room(struct table *table)
+{
+	if (table->count == TABLE_ROWS)
+		flush_rows(table);
+	if (!table->arena)
+		table->arena = vw_arena_open(0);
+	if (!table->arena)
+		return false;
+	if (!table->rows)
+		table->rows = vw_arena_array(table->arena, TABLE_ROWS, sizeof(*table->rows));
+	return table->rows;
+}
+
+bool table_add(struct table *table, const char *const *cells, const enum tone *tones)
+{
+	if (!make_room(table))
+		return false;
+	struct row *row = &table->rows[table->count];
+	for (size_t i = 0; i < table->columns; i++) {
+		/* only of safe text the width can be told */
+		row->cells[i] = terminal_safe(table->arena, cells[i]);
+		row->tones[i] = tones ? tones[i] : TONE_PLAIN;
+	}
+	table->count++;
+	return !vw_arena_failed(table->arena);
+}
+
+void table_end(struct table *table)
+{
+	flush_rows(table);
+	table_drop(table);
+}
+
+void table_drop(struct table *table)
+{
+	vw_arena_close(table->arena);
+	table->arena = NULL;
+	table->rows = NULL;
+	table->count = 0;
 }

@@ -25,22 +25,29 @@ enum tone tone_of_stage(const char *stage);
 enum tone tone_of_severity(const char *severity);
 
 #define TABLE_COLUMNS 8
+#define TABLE_ROWS    2000
+/* Holds so many rows to find the widths that fit them; those behind are printed in these widths, so that a table of any length costs the
+ * same memory. */
 struct table {
-	struct vw_arena *arena;
 	const char *const *headings; /* `columns` of them; NULL: none */
 	size_t columns;
 	size_t
 	    flexible; /* bits of columns that may be cut to fit, the widest first; then the last columns are left out */
+	bool colours;
+	struct vw_arena *arena; /* of the rows that are held */
 	struct row {
 		const char *cells[TABLE_COLUMNS];
 		enum tone tones[TABLE_COLUMNS];
 	} * rows;
-	size_t count, size;
+	size_t count;
+	bool fitted; /* the widths are final, and the headings printed */
+	bool cut;    /* what is wider is cut */
+	size_t widths[TABLE_COLUMNS], shown;
 };
-void table_init(struct table *table, struct vw_arena *arena, const char *const *headings, size_t columns,
-		size_t flexible);
+void table_begin(struct table *table, const char *const *headings, size_t columns, size_t flexible, bool colours);
 /* Copies; NULL cells are shown as "-". False without memory. */
 bool table_add(struct table *table, const char *const *cells, const enum tone *tones);
-void table_print(const struct table *table, bool colours);
+void table_end(struct table *table);  /* prints what is still held */
+void table_drop(struct table *table); /* does not */
 
 #endif

@@ -47,12 +47,22 @@ static bool wanted(const struct view_filter *filter, const struct vw_record_view
 	       text_wanted(filter->status, view_status(view));
 }
 
+/* What can be told without the record. */
+static bool index_wanted(const struct view_filter *filter, const vw_version_index *index)
+{
+	if (filter->model && strcmp(filter->model, index->model_name) != 0)
+		return false;
+	if (filter->workspace && strcmp(filter->workspace, index->workspace ? index->workspace : "") != 0)
+		return false;
+	return !filter->model_glob || vw_glob_match(filter->model_glob, index->model_name);
+}
+
 static int look_at(const vw_version_index *index, struct vw_arena *arena, void *arg, struct vw_error *err)
 {
 	struct walk *walk = arg;
 	vw_entry *entry;
 	vw_record *record;
-	if (walk->filter->model_glob && !vw_glob_match(walk->filter->model_glob, index->model_name))
+	if (!index_wanted(walk->filter, index))
 		return 0;
 	int code = vw_store_entry(walk->txn, arena, index->sequence, &entry, err);
 	if (code < 0)
@@ -63,6 +73,9 @@ static int look_at(const vw_version_index *index, struct vw_arena *arena, void *
 	code = vw_store_record(arena, entry->version, &record, err);
 	if (code < 0)
 		return code;
+	if (!record->model_name || !record->version_number)
+		return vw_error_set(err, VW_ECORRUPT, "ledger entry %llu holds a record without a name",
+				    (unsigned long long)index->sequence);
 	struct vw_record_view view = {record,
 				      entry->version,
 				      entry->access,

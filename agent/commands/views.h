@@ -7,6 +7,8 @@
 
 /* NULL members don't filter. Texts are compared without regard to case; globs are globs. */
 struct view_filter {
+	const char *model;     /* exactly */
+	const char *workspace; /* exactly; "" is a server without */
 	const char *model_glob;
 	const char *owner_glob;
 	const char *stage;

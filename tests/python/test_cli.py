@@ -456,3 +456,56 @@ def test_no_remote_text_steers_a_terminal(agent):
         result = a.sync(code=4)
         text = result.out + result.err + a.run("status").out + a.run("audit", "list").out
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+# ---- one name in two workspaces ----
+
+
+@pytest.fixture
+def spaces(agent):
+    with StandIn() as server:
+        server.offered = ["a", "b"]
+        server.spaces = {"a": Space(), "b": Space()}
+        for number in (1, 2, 10):
+            server.spaces["a"].version("m", number)
+        server.spaces["b"].version("m", 1)
+        a = agent(server.url)
+        a.sync()
+        yield a
+
+
+def test_gaps_tell_workspaces_apart(spaces):
+    by_model = spaces.run("gaps", "--by", "model").out
+    headings = [line.split()[:3] for line in by_model.splitlines() if line.startswith(("a/m", "b/m"))]
+    assert headings == [["a/m", "version", "1"], ["a/m", "version", "2"], ["a/m", "version", "10"], ["b/m", "version", "1"]]
+    assert "a/m 1" in spaces.run("gaps").out and "b/m 1" in spaces.run("gaps", "--by", "rule").out
+    rows = spaces.run("gaps", "--format", "json", "--unknown").json
+    assert {(r["workspace"], r["version_number"]) for r in rows} == {("a", "1"), ("a", "2"), ("a", "10"), ("b", "1")}
+    root = xml.etree.ElementTree.fromstring(spaces.run("gaps", "--format", "junit").out)
+    assert {c.get("classname") for c in root.iter("testcase")} == {"a/m.1", "a/m.2", "a/m.10", "b/m.1"}
+    results = spaces.run("gaps", "--format", "sarif", "--unknown").json["runs"][0]["results"]
+    assert {r["kind"] for r in results} == {"fail", "open"}
+    assert all((r["level"] == "none") == (r["kind"] == "open") for r in results)
+    assert len(results) == len(rows)
+
+
+def test_show_tells_workspaces_apart(spaces):
+    assert len(spaces.run("show", "m", "--format", "json").json) == 4
+    assert "--workspace" in spaces.run("show", "m", "1", "--format", "json", code=USAGE).err
+    assert spaces.run("show", "m", "1", "--workspace", "b", "--format", "json").json["workspace"] == "b"
+    page = spaces.run("show", "m", "1").out
+    assert "a/m version 1" in page and "b/m version 1" in page
+    text = spaces.run("show", "m").out
+    assert "a/10" in text and "b/1" in text
+    assert spaces.run("show", "m", "--workspace", "none", code=1).err
+
+
+def test_findings_of_a_filter(spaces):
+    everything = spaces.run("gaps", "--format", "json", "--unknown").json
+    rule = next(r["rule"] for r in everything if r["state"] == "gap")
+    some = spaces.run("gaps", "--format", "json", "--rule", rule).json
+    assert some == [r for r in everything if r["rule"] == rule and r["state"] == "gap"] and some
+    assert spaces.run("gaps", "--format", "json", "--model", "none").json == []
+    assert "0 of 0 versions" in spaces.run("gaps", "--model", "none").out
+    severities = [SEVERITIES.index(r["severity"]) for r in everything]
+    assert severities == sorted(severities, reverse=True)
