@@ -24,10 +24,24 @@ static bool named(const char *key)
 	return key && *key && strlen(key) <= VW_MAX_NAME;
 }
 
+/* S5.1: of the latest versions that the server refers to, one for each stage, the newest. Versions are listed by themselves,
+ * so what is odd here is no flaw. */
+static void read_newest_version(const json_t *object, vw_registered_model *model)
+{
+	const json_t *latest = vw_json_array(object, "latest_versions");
+	for (size_t i = 0; i < json_array_size(latest); i++) {
+		int64_t number;
+		if (vw_json_int64(json_array_get(latest, i), "version", &number) && number > model->newest_version)
+			VW_SET(model, newest_version, number);
+	}
+}
+
 static bool read_model(struct vw_fields *in, const json_t *object, ProtobufCMessage *message)
 {
+	vw_registered_model *model = (vw_registered_model *)(void *)message;
 	vw_fields_read(in, object, message);
-	return named(((const vw_registered_model *)(const void *)message)->name);
+	read_newest_version(object, model);
+	return named(model->name);
 }
 
 /* An empty id is how some servers say that there is none. */

@@ -75,6 +75,9 @@ struct sync {
 	int silent;             /* answers about runs in a row that were none */
 	bool workspace_gone;    /* it is not offered any more: that nothing is listed in it is no wonder */
 	int64_t newest_updated; /* highest last_updated_timestamp met, in all workspaces */
+	int64_t expected;       /* versions, going by the newest of each model; in all workspaces so far */
+	int64_t pages_done;     /* of versions */
+	int64_t runs_read;
 };
 
 /* Notes the first failure; the cycle ends, and so do the calls that are outstanding. */

@@ -188,6 +188,8 @@ void sync_sort_model(struct sync *sync, const vw_registered_model *model)
 	sync->result->counts.prompts += prompt;
 	sync->result->counts.models_excluded += !prompt && !relevant;
 	sync->result->counts.models += relevant;
+	if (relevant && model_wanted(sync, model->name) && model->newest_version <= INT64_MAX - sync->expected)
+		sync->expected += model->newest_version;
 }
 
 static int take_models(struct sync *sync, const struct vw_mlflow_answer *answer, struct vw_error *err)

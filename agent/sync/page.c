@@ -151,6 +151,8 @@ static void record(struct page *page)
 		if (logged)
 			logged_model_facts(&facts[i], logged);
 	}
+	for (size_t i = 0; i < page->run_count; i++)
+		sync->runs_read += page->runs[i].run != NULL;
 	int code = sync_record_versions(sync, page->arena, facts, page->count, &err);
 	if (code < 0)
 		sync_fail(sync, code, &err);

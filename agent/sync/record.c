@@ -371,6 +371,9 @@ int sync_record_versions(struct sync *sync, struct vw_arena *arena, const struct
 		return vw_error_set(err, VW_ENOMEM, "no memory for a page of model versions");
 	while (r.at < count && code == 0)
 		code = record_some(&r, err);
-	sync_progress(sync, "versions", total->created + total->updated + total->unchanged + total->reevaluated, -1);
+	sync->pages_done++;
+	int64_t done = total->created + total->updated + total->unchanged + total->reevaluated;
+	bool whole = sync->options->depth == VW_DEPTH_FULL && sync->expected >= done;
+	sync_progress(sync, "versions", done, whole ? sync->expected : -1);
 	return code;
 }

@@ -41,8 +41,14 @@ void sync_progress(struct sync *sync, const char *step, int64_t done, int64_t to
 		return;
 	if (sync->cx->client)
 		vw_mlflow_counts(sync->cx->client, &counts);
-	struct vw_progress progress = {step,  sync->workspace, done,
-				       total, counts.requests, vw_clock_monotonic() - sync->step_mono};
+	struct vw_progress progress = {.step = step,
+				       .workspace = sync->workspace,
+				       .done = done,
+				       .total = total,
+				       .pages = sync->pages_done,
+				       .runs = sync->runs_read,
+				       .requests = counts.requests,
+				       .elapsed_ms = vw_clock_monotonic() - sync->step_mono};
 	sync->cx->progress(&progress, sync->cx->progress_arg);
 }
 

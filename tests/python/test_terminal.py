@@ -66,6 +66,13 @@ def test_tables_are_as_wide_as_the_window(synced, columns):
         assert table and max(map(len, table)) <= columns, command
 
 
+def test_a_progress_line_in_a_narrow_window(small, agent):
+    with Proxy(small.url, before=lambda r: time.sleep(0.2)) as proxy:
+        shown = on_terminal(agent(proxy.url, "mlflow: {page_versions: 3, connections: 1}\n"), "sync", columns=30)
+    drawn = shown.split("\r\x1b[K")[1:-1]
+    assert drawn and max(map(len, drawn)) < 30 and any(line.endswith("…") for line in drawn)
+
+
 def test_a_progress_line_that_goes_away(small, agent):
     with Proxy(small.url, before=lambda r: time.sleep(0.2)) as proxy:
         a = agent(proxy.url, "mlflow: {page_versions: 3, page_models: 2, connections: 1}\n")
@@ -73,5 +80,5 @@ def test_a_progress_line_that_goes_away(small, agent):
     drawn = shown.split("\r\x1b[K")
     assert len(drawn) > 3
     assert any(re.match(r"models \d+.* \d+ requests", line) for line in drawn)
-    assert any(re.match(r"versions \d+.* \d+ requests.*\d+/s", line) for line in drawn)
+    assert any(re.match(r"versions \d+/18, \d pages, \d+ runs, \d+ requests, \d+/s, \d+ s left", line) for line in drawn)
     assert "18 new" in drawn[-1] and all("\n" not in line for line in drawn[:-1]), "nothing of it is left"

@@ -46,7 +46,8 @@ static void registered_models(void **state)
 	    parse(f, VW_SHAPE_MODELS,
 		  "{\"registered_models\":[{\"name\":\"churn\",\"description\":\"d\","
 		  "\"creation_timestamp\":1700000000000,\"last_updated_timestamp\":\"1700000000001\","
-		  "\"latest_versions\":[{\"name\":\"churn\",\"version\":\"9\"}],"
+		  "\"latest_versions\":[{\"name\":\"churn\",\"version\":\"9\"},{\"version\":\"11\"},{\"version\":"
+		  "\"x\"},7],"
 		  "\"tags\":[{\"key\":\"team\",\"value\":\"risk\"},{\"key\":\"empty\"}],"
 		  "\"aliases\":[{\"alias\":\"champion\",\"version\":\"3\"},{\"alias\":\"old\",\"version\":1}]}],"
 		  "\"next_page_token\":\"t\\u00f6ken\"}"),
@@ -65,6 +66,7 @@ static void registered_models(void **state)
 	assert_int_equal(m->n_aliases, 2);
 	assert_string_equal(m->aliases[0]->alias, "champion");
 	assert_string_equal(m->aliases[1]->version, "1");
+	assert_int_equal(m->newest_version, 11);
 	assert_int_equal(vw_mlflow_flaws(&f->answer, m), 0);
 }
 

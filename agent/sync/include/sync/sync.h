@@ -31,12 +31,15 @@ struct vw_scope {
 	const char *const *exclude_tags;
 };
 
-/* What is going on, for a progress line. `total` is -1 while unknown. */
+/* What is going on, for a progress line. `total` is -1 while unknown, and of versions an estimate by their numbers: deleted
+ * ones are in it. */
 struct vw_progress {
 	const char *step; /* "models", "versions", "removals", "evaluating" */
 	const char *workspace;
 	int64_t done;
 	int64_t total;
+	int64_t pages; /* of versions, done with; and the runs that were read for them */
+	int64_t runs;
 	int64_t requests;
 	int64_t elapsed_ms; /* of the step */
 };
