@@ -4,7 +4,8 @@
 #define SECOND     1000.0
 #define DAY        (86400.0 * SECOND)
 
-/* clang-format off: one row, one setting */
+/* One row, one setting. */
+/* clang-format off */
 const struct setting settings[SETTING_COUNT] = {
     {"mlflow", "tracking_uri", {"MLFLOW_TRACKING_URI"}, NULL, SETTING_URI, AT(mlflow.tracking_uri), 0, 0},
     {"mlflow", "workspace", {"MLFLOW_WORKSPACE"}, NULL, SETTING_TEXT, AT(mlflow.workspace), 0, 0},
