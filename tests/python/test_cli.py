@@ -469,6 +469,7 @@ def spaces(agent):
         for number in (1, 2, 10):
             server.spaces["a"].version("m", number)
         server.spaces["b"].version("m", 1)
+        server.spaces["a"].models["m"]["aliases"] = [{"alias": "production", "version": "1"}]  # whose environment is not seen
         a = agent(server.url)
         a.sync()
         yield a
