@@ -191,7 +191,7 @@ int gaps_each(const struct gap_list *list, size_t first, size_t count, each_gap 
 	if (code < 0)
 		return code;
 	for (size_t i = first; i < first + count && code == 0; i++) {
-		vw_finding *finding;
+		vw_finding *finding = NULL;
 		vw_arena_reset(arena);
 		code = read_finding(&list->items[i], txn, arena, &finding, err);
 		if (code == 0)
