@@ -60,23 +60,22 @@ def note(text):
 
 
 class Usage:
-    """One finished process: seconds, CPU seconds, peak resident memory in MiB, bytes written to disk, what it printed.
+    """One finished process: seconds, CPU seconds, peak resident memory in MiB, what it printed.
 
     GNU time stands between: the kernel counts a parent's memory at the fork as the child's peak, and this parent is large.
     """
 
     def __init__(self, command, **env):
         with tempfile.NamedTemporaryFile("r") as figures:
-            run = subprocess.run(["/usr/bin/time", "-o", figures.name, "-f", "%e %U %S %M %O", *map(str, command)],
+            run = subprocess.run(["/usr/bin/time", "-o", figures.name, "-f", "%e %U %S %M", *map(str, command)],
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=servers.clean_environment(**env))
             self.output = run.stdout.decode()
             if run.returncode != 0:
                 raise RuntimeError(f"{command} ended with {run.returncode}: {self.output[-2000:]}")
-            seconds, user, system, kib, blocks = figures.read().split()
+            seconds, user, system, kib = figures.read().split()
         self.seconds = float(seconds)
         self.cpu = float(user) + float(system)
         self.peak = int(kib) / 1024
-        self.written = int(blocks) * 512
 
 
 def sync(agent, url, state, *options):
@@ -164,8 +163,8 @@ def unchanged(rows, agent, server, scratch):
     transactions = after["last_transaction"] - before["last_transaction"]
     row(rows, "second sync, nothing changed: ledger entries / write transactions", "1 / 1", f"{entries} / {transactions}",
         entries == 1 and transactions == 1)
-    row(rows, "second sync, nothing changed: bytes that LMDB grew by / written to disk", "",
-        f"{after['used_bytes'] - before['used_bytes']:,} / {second.written:,}", None)
+    row(rows, "second sync, nothing changed: bytes that LMDB grew by", "",
+        f"{after['used_bytes'] - before['used_bytes']:,}", None)
     row(rows, "second sync, nothing changed: time / first, requests", "",
         f"{second.seconds / first.seconds:.2f}×, {second.result['counts']['requests']}", None)
     quick = sync(agent, server.url, state, "--quick")
