@@ -310,10 +310,10 @@ int run_audit_export(struct invocation *in)
 	else
 		code = export_all(&session, (uint64_t)from, out, &err);
 	bool unwritten = !out || ferror(out);
-	if (out && path && fclose(out) != 0 && code == 0) {
-		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));
+	if (out && path && fclose(out) != 0)
 		unwritten = true;
-	}
+	if (code == 0 && unwritten && path)
+		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));
 	session_close(&session);
 	if (code == 0)
 		return EXIT_OK;

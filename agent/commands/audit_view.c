@@ -12,7 +12,8 @@ struct walk {
 	const struct audit_filter *filter;
 	each_row each;
 	void *arg;
-	uint64_t skip; /* rows in front of the newest `limit` */
+	uint64_t from; /* the first entry */
+	uint64_t skip; /* rows of it in front of the newest `limit` */
 	uint64_t rows;
 	bool counting;
 };
@@ -85,6 +86,9 @@ static int give_version(struct walk *walk, const vw_entry *entry, struct audit_r
 	int code = vw_store_record(arena, entry->version, &record, err);
 	if (code < 0)
 		return code;
+	if (!record->model_name || !record->version_number)
+		return vw_error_set(err, VW_ECORRUPT, "ledger entry %llu holds a record without a name",
+				    (unsigned long long)row.sequence);
 	row.workspace = record->workspace;
 	row.model = record->model_name;
 	row.version = record->version_number;
@@ -157,39 +161,74 @@ static int look_at(uint64_t sequence, const vw_entry *entry, struct vw_arena *ar
 	}
 }
 
-static int pass(struct vw_store *store, struct walk *walk, struct vw_error *err)
+/* Which entries can give such rows: the ledger's others are not read. */
+static unsigned kinds_of(const struct audit_filter *filter)
 {
-	struct vw_txn *txn;
-	unsigned kinds = walk->filter->events_only ? VW_LEDGER_VERSION | VW_LEDGER_REMOVAL : VW_LEDGER_ALL;
-	int code = vw_txn_begin_read(vw_store_kv(store), &txn, err);
-	if (code < 0)
+	static const struct {
+		const char *row;
+		unsigned entries;
+	} known[] = {{"ingested", VW_LEDGER_VERSION},
+		     {"deployment_event", VW_LEDGER_VERSION},
+		     {"incomplete", VW_LEDGER_VERSION | VW_LEDGER_AUDIT},
+		     {"removed", VW_LEDGER_REMOVAL}};
+	unsigned kinds = filter->events_only ? VW_LEDGER_VERSION | VW_LEDGER_REMOVAL : VW_LEDGER_ALL;
+	if (!filter->kind)
+		return kinds;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (vw_text_equal_nocase(filter->kind, known[i].row))
+			return known[i].entries;
+	return VW_LEDGER_AUDIT;
+}
+
+/* From the end, until there are enough rows: a long ledger is not read for a few of them. */
+static int count_back(uint64_t sequence, const vw_entry *entry, struct vw_arena *arena, void *arg,
+		      struct vw_error *err)
+{
+	struct walk *walk = arg;
+	int code = look_at(sequence, entry, arena, walk, err);
+	walk->from = sequence;
+	if (code < 0 || walk->rows < walk->filter->limit)
 		return code;
+	walk->skip = walk->rows - walk->filter->limit;
+	return 1;
+}
+
+static int find_newest(struct walk *walk, struct vw_txn *txn, struct vw_error *err)
+{
+	walk->counting = true;
+	int code = vw_store_each_entry(txn, kinds_of(walk->filter), 0, true, count_back, walk, err);
+	walk->counting = false;
 	walk->rows = 0;
-	code = vw_store_each_entry(txn, kinds, 1, false, look_at, walk, err);
-	vw_txn_end(txn);
 	return code;
 }
 
 int audit_each(struct vw_store *store, const struct audit_filter *filter, each_row each, void *arg,
 	       struct vw_error *err)
 {
-	struct walk walk = {.filter = filter, .each = each, .arg = arg};
-	if (filter->limit > 0) {
-		walk.counting = true;
-		int code = pass(store, &walk, err);
-		if (code < 0)
-			return code;
-		walk.skip = walk.rows > filter->limit ? walk.rows - filter->limit : 0;
-		walk.counting = false;
-	}
-	return pass(store, &walk, err);
+	struct walk walk = {.filter = filter, .each = each, .arg = arg, .from = 1};
+	struct vw_txn *txn;
+	int code = vw_txn_begin_read(vw_store_kv(store), &txn, err);
+	if (code < 0)
+		return code;
+	if (filter->limit > 0)
+		code = find_newest(&walk, txn, err);
+	if (code == 0)
+		code = vw_store_each_entry(txn, kinds_of(filter), walk.from, false, look_at, &walk, err);
+	vw_txn_end(txn);
+	return code;
 }
 
 int audit_filter_of(const struct invocation *in, struct audit_filter *out)
 {
 	const char *since = option_value(in, "since"), *limit = option_value(in, "limit");
 	int64_t ms;
+	int unused;
 	*out = (struct audit_filter){.kind = option_value(in, "kind"), .model_glob = option_value(in, "model")};
+	if (out->kind && !vw_enum_value(&verifywise__v1__audit_kind__descriptor, out->kind, &unused)) {
+		fprintf(stderr, "vw-agent: --kind cannot be '%s'; a kind such as sync_finished or ingested\n",
+			out->kind);
+		return EXIT_USAGE;
+	}
 	if (since && vw_clock_parse_date(since, &ms))
 		out->since = ms;
 	else if (since && vw_clock_parse_duration(since, &ms))

@@ -49,6 +49,7 @@ def test_help_of_each_command(filled, name):
     ["audit", "nonsense"], ["gaps", "--fail-on", "terrible"], ["sync", "--quick", "--full"], ["--config"], ["inventory", "--format"],
     ["audit", "export", "--from", "0"], ["events", "--since", "yesterday-ish"], ["completion", "csh"],
     ["inventory", "--stage", "nonsense"], ["inventory", "--status", "nonsense"],
+    ["audit", "list", "--kind", "nonsense"], ["audit", "list", "--limit", "0"],
 ])
 def test_wrong_usage(filled, arguments):
     result = filled.run(*arguments, code=USAGE)
