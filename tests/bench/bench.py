@@ -40,10 +40,9 @@ class BenchServer(servers.Server):
         self.postgres.start()
         self.postgres.psql("CREATE DATABASE mlflow")
         python = servers.venv(self.version) / "bin" / "python"
-        subprocess.run([python, "-m", "mlflow", "db", "upgrade", self.database], check=True, capture_output=True,
-                       env=servers.clean_environment())
-        self.postgres.psql("INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, "
-                           "last_update_time) VALUES (0, 'Default', 'mlflow-artifacts:/0', 'active', 0, 0)", "mlflow")
+        # makes the schema and the default experiment, in every version
+        store = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as S; S(sys.argv[1], 'mlflow-artifacts:/')"
+        subprocess.run([python, "-c", store, self.database], check=True, capture_output=True, env=servers.clean_environment())
         fill.fill(f"host=127.0.0.1 port={self.postgres.port} user=mlflow dbname=mlflow", self.models, self.versions)
         self.filled = True
         self.launch()
