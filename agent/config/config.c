@@ -296,21 +296,45 @@ static int read_headers(struct config *c, struct vw_error *err)
 	return 0;
 }
 
+/* A proxy's address may hold a password. In the arena. */
+static const char *without_secret(const struct config *c, size_t i)
+{
+	const char *value = c->values[i], *at = value ? strrchr(value, '@') : NULL;
+	if (!at || settings[i].offset != offsetof(struct vw_config, mlflow.proxy))
+		return value;
+	const char *scheme = strstr(value, "://");
+	return vw_arena_printf(c->arena, "%.*s***%s", scheme ? (int)(scheme + 3 - value) : 0, value, at);
+}
+
 static void hash(struct config *c)
 {
 	struct vw_sha256 sha;
 	vw_sha256_init(&sha);
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		const char *value = c->values[i] ? c->values[i] : "";
+		const char *value = without_secret(c, i);
+		value = value ? value : "";
 		vw_sha256_update(&sha, settings[i].key, strlen(settings[i].key) + 1);
 		vw_sha256_update(&sha, value, strlen(value) + 1);
 	}
 	for (size_t i = 0; i < LIST_COUNT; i++) {
+		unsigned count = c->file ? c->file->list_counts[i] : 0; /* so that lists don't run together */
 		vw_sha256_update(&sha, list_settings[i].key, strlen(list_settings[i].key) + 1);
+		vw_sha256_update(&sha, &count, sizeof(count));
 		for (unsigned k = 0; c->file && k < c->file->list_counts[i]; k++)
 			vw_sha256_update(&sha, c->file->lists[i][k], strlen(c->file->lists[i][k]) + 1);
 	}
 	vw_sha256_final(&sha, c->pub.sha256);
+}
+
+/* Where the state is belongs to the command line then, for whoever asks what is in force. */
+static void note_state(struct config *c)
+{
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		if (settings[i].offset != offsetof(struct vw_config, state_dir))
+			continue;
+		c->values[i] = c->pub.state_dir;
+		c->origins[i] = "--state";
+	}
 }
 
 static int fill(struct config *c, const char *state_dir, struct vw_error *err)
@@ -337,6 +361,8 @@ static int fill(struct config *c, const char *state_dir, struct vw_error *err)
 		c->pub.mlflow.aws_sigv4_service = "execute-api"; /* as MLflow's own client signs */
 	c->pub.tracking_userinfo = vw_secret_text(c->userinfo);
 	hash(c);
+	if (state_dir)
+		note_state(c);
 	return read_headers(c, err);
 }
 
@@ -411,7 +437,7 @@ static void show_scalar(struct vw_buffer *out, const char *text)
 static void show_setting(const struct config *c, size_t i, struct vw_buffer *out)
 {
 	const char *indent = settings[i].section ? "  " : "";
-	const char *value = c->values[i];
+	const char *value = without_secret(c, i);
 	if (!value && settings[i].offset == offsetof(struct vw_config, state_dir))
 		value = c->pub.state_dir;
 	if (!value) {

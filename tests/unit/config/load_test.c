@@ -283,6 +283,58 @@ static void shown_configuration_reads_back(void **state)
 	vw_config_close(b);
 }
 
+static void a_proxys_password_is_not_shown(void **state)
+{
+	struct vw_config *a, *b;
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_buffer shown;
+	(void)state;
+	assert_int_equal(load("mlflow: {proxy: 'http://bob:s3cr3t@proxy.example.org:3128'}\n", &a, &err), 0);
+	assert_string_equal(a->mlflow.proxy, "http://bob:s3cr3t@proxy.example.org:3128");
+	vw_buffer_init(&shown, 0);
+	vw_config_show(a, &shown);
+	assert_null(strstr(vw_buffer_text(&shown), "s3cr3t"));
+	assert_non_null(strstr(vw_buffer_text(&shown), "proxy.example.org:3128"));
+	/* the hash stands in the audit trail, where a short password could be guessed from it */
+	assert_int_equal(load("mlflow: {proxy: 'http://bob:other@proxy.example.org:3128'}\n", &b, &err), 0);
+	assert_memory_equal(a->sha256, b->sha256, 32);
+	vw_config_close(b);
+	assert_int_equal(load("mlflow: {proxy: 'bob:s3cr3t@proxy.example.org'}\n", &b, &err), 0);
+	vw_buffer_clear(&shown);
+	vw_config_show(b, &shown);
+	assert_null(strstr(vw_buffer_text(&shown), "s3cr3t"));
+	vw_buffer_reset(&shown);
+	vw_config_close(a);
+	vw_config_close(b);
+}
+
+static void the_command_lines_state_is_shown(void **state)
+{
+	struct vw_config *config;
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_buffer shown;
+	(void)state;
+	write_file("agent.yaml", "state_dir: /in/the/file\n");
+	assert_int_equal(vw_config_load(path_of("agent.yaml"), "/on/the/line", &config, &err), 0);
+	vw_buffer_init(&shown, 0);
+	vw_config_show(config, &shown);
+	assert_non_null(strstr(vw_buffer_text(&shown), "state_dir: /on/the/line  # --state\n"));
+	vw_buffer_reset(&shown);
+	vw_config_close(config);
+}
+
+static void lists_do_not_run_together(void **state)
+{
+	struct vw_config *a, *b;
+	struct vw_error err = VW_ERROR_INIT;
+	(void)state;
+	assert_int_equal(load("scope: {include: [exclude, a]}\n", &a, &err), 0);
+	assert_int_equal(load("scope: {exclude: [a, exclude]}\n", &b, &err), 0);
+	assert_memory_not_equal(a->sha256, b->sha256, 32);
+	vw_config_close(a);
+	vw_config_close(b);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, clean_environment)
@@ -296,6 +348,9 @@ int main(void)
 	    TEST(headers_come_from_a_file_and_are_not_shown),
 	    TEST(hash_follows_the_settings),
 	    TEST(shown_configuration_reads_back),
+	    TEST(a_proxys_password_is_not_shown),
+	    TEST(the_command_lines_state_is_shown),
+	    TEST(lists_do_not_run_together),
 	    TEST(environment_beats_file),
 	    TEST(userinfo_is_taken_apart_and_wiped),
 	    TEST(the_variable_is_known_to_a_reload),
