@@ -26,7 +26,10 @@ struct doctor {
 	struct check checks[CHECKS_MAX];
 	size_t count;
 	int worst_code; /* of the failed check that decides the exit code */
+	/* what the searches found first; NULL for nothing */
 	char *experiment;
+	char *model;
+	char *version_of, *version, *run;
 	struct vw_arena *arena;
 };
 
@@ -65,11 +68,33 @@ static const char *hint_of(int code)
 
 /* ---- calls ---- */
 
+enum need {
+	NEEDED,
+	OPTIONAL, /* servers without it are fine */
+	SINGLE    /* about one object, which may be gone or another's: then the call works all the same */
+};
+
 struct probe {
 	struct doctor *doctor;
 	const char *name;
-	bool optional; /* servers without it are fine */
+	enum need need;
 };
+
+/* Something to ask for by itself. */
+static void remember(struct doctor *d, const struct vw_mlflow_answer *answer)
+{
+	if (answer->count == 0)
+		return;
+	if (answer->experiments && !d->experiment)
+		d->experiment = vw_arena_strdup(d->arena, answer->experiments[0]->experiment_id);
+	if (answer->models && !d->model)
+		d->model = vw_arena_strdup(d->arena, answer->models[0]->name);
+	if (answer->versions && !d->version) {
+		d->version_of = vw_arena_strdup(d->arena, answer->versions[0]->name);
+		d->version = vw_arena_strdup(d->arena, answer->versions[0]->version);
+		d->run = vw_arena_strdup(d->arena, answer->versions[0]->run_id);
+	}
+}
 
 static void answered(void *arg, const struct vw_mlflow_answer *answer)
 {
@@ -78,13 +103,20 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 	if (answer->code == 0) {
 		bool text = answer->texts && answer->count > 0;
 		add(p->doctor, p->name, GOOD, NULL, "%s", text ? answer->texts[0] : "answered");
-		if (answer->experiments && answer->count > 0 && !p->doctor->experiment)
-			p->doctor->experiment =
-			    vw_arena_strdup(p->doctor->arena, answer->experiments[0]->experiment_id);
+		remember(p->doctor, answer);
 		return;
 	}
-	if (missing && p->optional) {
+	if (missing && p->need == OPTIONAL) {
 		add(p->doctor, p->name, GOOD, NULL, "this server has none");
+		return;
+	}
+	if (p->need == SINGLE && answer->code == VW_ENOTFOUND) {
+		add(p->doctor, p->name, GOOD, NULL, "answered: that one is gone");
+		return;
+	}
+	if (p->need == SINGLE && answer->code == VW_EFORBIDDEN) {
+		add(p->doctor, p->name, POOR, "records of such versions are incomplete: give it READ permission",
+		    "%s", answer->error->message);
 		return;
 	}
 	if (!p->doctor->worst_code)
@@ -92,11 +124,29 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 	add(p->doctor, p->name, BAD, hint_of(answer->code), "%s", answer->error->message);
 }
 
+/* The calls for one object, with the first that the searches found: a sync needs them where a search does not say enough. */
+static void check_single_reads(struct doctor *d, struct vw_mlflow *client)
+{
+	struct probe experiment = {d, "experiments/get", SINGLE}, model = {d, "registered-models/get", SINGLE},
+		     version = {d, "model-versions/get", SINGLE}, run = {d, "runs/get", SINGLE};
+	struct vw_error err = VW_ERROR_INIT;
+	if (d->experiment)
+		vw_mlflow_get_experiment(client, d->experiment, answered, &experiment);
+	if (d->model)
+		vw_mlflow_get_model(client, d->model, answered, &model);
+	if (d->version_of && d->version)
+		vw_mlflow_get_model_version(client, d->version_of, d->version, answered, &version);
+	if (d->run)
+		vw_mlflow_get_run(client, d->run, answered, &run);
+	vw_mlflow_run(client, &err);
+}
+
 static void check_calls(struct doctor *d, struct vw_mlflow *client)
 {
-	struct probe version = {d, "server's version", true}, workspaces = {d, "workspaces", true},
-		     models = {d, "registered-models/search", false}, versions = {d, "model-versions/search", false},
-		     experiments = {d, "experiments/search", false}, runs = {d, "runs/search", false};
+	struct probe version = {d, "server's version", OPTIONAL}, workspaces = {d, "workspaces", OPTIONAL},
+		     models = {d, "registered-models/search", NEEDED},
+		     versions = {d, "model-versions/search", NEEDED}, experiments = {d, "experiments/search", NEEDED},
+		     runs = {d, "runs/search", NEEDED};
 	struct vw_mlflow_query one = {.order = VW_ORDER_NAME, .max_results = 1};
 	struct vw_error err = VW_ERROR_INIT;
 	vw_mlflow_begin_cycle(client);
@@ -109,11 +159,12 @@ static void check_calls(struct doctor *d, struct vw_mlflow *client)
 	vw_mlflow_search_versions(client, &one, answered, &versions);
 	vw_mlflow_search_experiments(client, NULL, answered, &experiments);
 	vw_mlflow_run(client, &err);
-	if (!d->experiment)
-		return;
-	const char *ids[] = {d->experiment}, *none[] = {"00000000000000000000000000000abc"};
-	vw_mlflow_search_runs(client, ids, 1, none, 1, answered, &runs);
-	vw_mlflow_run(client, &err);
+	if (d->experiment) {
+		const char *ids[] = {d->experiment}, *none[] = {"00000000000000000000000000000abc"};
+		vw_mlflow_search_runs(client, ids, 1, none, 1, answered, &runs);
+		vw_mlflow_run(client, &err);
+	}
+	check_single_reads(d, client);
 }
 
 /* ---- this machine ---- */

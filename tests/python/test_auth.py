@@ -42,6 +42,7 @@ def test_reader_sees_what_mlflow_shows_to_the_reader(basic, agent):
     assert ("hidden-model", "1") not in expected and ("visible-of-hidden-run", "1") in expected
     lines = differences(expected, a.inventory())
     assert not lines, "\n".join(lines)
+    assert "FAILED" not in a.run("doctor").out
     record = a.record("visible-of-hidden-run", "1")
     assert record["completeness"]["state"] == "partial"
     assert [r["code"] for r in record["completeness"]["reasons"]] == ["run_forbidden"]

@@ -276,7 +276,8 @@ def test_status(filled, agent):
 
 def test_doctor(filled, agent):
     good = filled.run("doctor")
-    assert "registered-models/search" in good.out
+    for call in ("registered-models", "model-versions", "experiments", "runs"):
+        assert re.search(rf"ok +{call}/search", good.out) and re.search(rf"ok +{call}/get", good.out), good
     bad = agent("http://127.0.0.1:9").run("doctor", code=None, timeout=60)
     assert bad.code == 4 and "127.0.0.1" in bad.out + bad.err
 
