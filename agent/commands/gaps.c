@@ -59,14 +59,16 @@ static int add(struct gap_list *list, const struct gap_version *version, const v
 	       struct vw_error *err)
 {
 	const char *rule = version ? rule_name(list, finding->rule) : NULL;
-	if (rule && list->count == list->size) {
+	if (!rule)
+		return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
+	if (list->count == list->size) {
 		size_t size = list->size ? 2 * list->size : 1024;
 		struct gap *items = realloc(list->items, size * sizeof(*items));
-		list->items = items ? items : list->items;
-		list->size = items ? size : list->size;
+		if (!items)
+			return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
+		list->items = items;
+		list->size = size;
 	}
-	if (!rule || list->count == list->size)
-		return vw_error_set(err, VW_ENOMEM, "no memory for the findings");
 	list->items[list->count++] = (struct gap){version, rule, at, finding->severity, finding->state};
 	return 0;
 }
