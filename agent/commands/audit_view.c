@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "proto/message.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,13 @@ static const char *ingested_text(const vw_version_recorded *v, struct vw_arena *
 	return v->n_events > 0 ? "first record" : "judged anew";
 }
 
+/* A deleted run that still gives all of its data is a reason, and leaves the record complete. */
+static bool is_partial(const vw_record *record)
+{
+	const vw_completeness *c = record->completeness;
+	return c && c->n_reasons > 0 && c->state && strcmp(c->state, "partial") == 0;
+}
+
 static const char *incomplete_text(const vw_record *record, struct vw_arena *arena)
 {
 	const vw_completeness *c = record->completeness;
@@ -96,7 +104,7 @@ static int give_version(struct walk *walk, const vw_entry *entry, struct audit_r
 	row.kind = "ingested";
 	row.text = ingested_text(entry->version, arena);
 	code = give(walk, &row, arena, err);
-	if (code == 0 && record->completeness && record->completeness->n_reasons > 0) {
+	if (code == 0 && is_partial(record)) {
 		row.kind = "incomplete";
 		row.text = incomplete_text(record, arena);
 		code = give(walk, &row, arena, err);
@@ -134,8 +142,10 @@ static const char *audit_text(const vw_audit *a, struct vw_arena *arena)
 		    (long long)c->removed, (long long)c->requests, a->text ? "; " : "", a->text ? a->text : "");
 	if (a->has_kind && a->kind == VW_AUDIT_SYNC_STARTED)
 		return a->depth;
+	/* of a hash the beginning is enough to tell it apart */
+	int shown = a->has_kind && a->kind == VW_AUDIT_CREDENTIAL_CHANGED ? INT_MAX : 16;
 	if (a->from && a->to)
-		return vw_arena_printf(arena, "%s: %.16s -> %.16s", a->text, a->from, a->to);
+		return vw_arena_printf(arena, "%s: %.*s -> %.*s", a->text, shown, a->from, shown, a->to);
 	return a->subject ? vw_arena_printf(arena, "%s: %s", a->subject, a->text) : a->text;
 }
 

@@ -6,33 +6,33 @@
 
 #include <stdio.h>
 
+static void print_valid(const struct vw_config *config, const struct vw_policy *policy)
+{
+	size_t rules = 0;
+	while (vw_policy_rule(policy, rules))
+		rules++;
+	printf("configuration %s is valid\npolicy %s version %lld (%s) is valid: %zu rules\n",
+	       config->path ? config->path : "(no file, defaults and environment)", vw_policy_id(policy),
+	       (long long)vw_policy_version(policy), config->policy_file ? config->policy_file : "built-in", rules);
+	if (!config->mlflow.tracking_uri)
+		puts("note: no tracking server is set; sync needs MLFLOW_TRACKING_URI or mlflow.tracking_uri");
+}
+
+/* All that a sync takes from them is opened, but for the client, which may need credentials that are not here. */
 int run_config_check(struct invocation *in)
 {
-	struct vw_config *config;
-	struct vw_policy *policy = NULL;
-	struct vw_masker *masker = NULL;
+	struct session session = {0};
+	struct source source;
 	struct vw_error err = VW_ERROR_INIT;
-	int code = vw_config_load(in->config_path, in->state_dir, &config, &err);
+	int code = vw_config_load(in->config_path, in->state_dir, &session.config, &err);
 	if (code < 0)
 		return report_error(&err);
-	code = policy_open(config, &policy, &err);
-	if (code == 0)
-		code = vw_masker_open(config->mask_patterns, &masker, &err);
+	code = source_open(&session, false, &source, &err);
 	if (code == 0) {
-		size_t rules = 0;
-		while (vw_policy_rule(policy, rules))
-			rules++;
-		printf("configuration %s is valid\npolicy %s version %lld (%s) is valid: %zu rules\n",
-		       config->path ? config->path : "(no file, defaults and environment)", vw_policy_id(policy),
-		       (long long)vw_policy_version(policy), config->policy_file ? config->policy_file : "built-in",
-		       rules);
-		if (!config->mlflow.tracking_uri)
-			puts(
-			    "note: no tracking server is set; sync needs MLFLOW_TRACKING_URI or mlflow.tracking_uri");
+		print_valid(session.config, source.policy);
+		source_close(&source);
 	}
-	vw_masker_close(masker);
-	vw_policy_close(policy);
-	vw_config_close(config);
+	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;
 }
 

@@ -28,6 +28,7 @@ struct doctor {
 	int worst_code; /* of the failed check that decides the exit code */
 	/* what the searches found first; NULL for nothing */
 	char *experiment;
+	char *text; /* of the last answer that had any: the server's version, a workspace */
 	char *model;
 	char *version_of, *version, *run;
 	struct vw_arena *arena;
@@ -80,11 +81,27 @@ struct probe {
 	enum need need;
 };
 
+/* A server's version, or the names of its workspaces. */
+static const char *said(const struct vw_mlflow_answer *answer, struct vw_arena *arena)
+{
+	struct vw_buffer text;
+	if (!answer->texts || answer->count == 0)
+		return "answered";
+	vw_buffer_init(&text, 0);
+	for (size_t i = 0; i < answer->count && text.len < 200; i++)
+		vw_buffer_printf(&text, "%s%s", i ? ", " : "", answer->texts[i]);
+	const char *copy = vw_arena_strdup(arena, vw_buffer_text(&text));
+	vw_buffer_reset(&text);
+	return copy ? copy : "";
+}
+
 /* Something to ask for by itself. */
 static void remember(struct doctor *d, const struct vw_mlflow_answer *answer)
 {
 	if (answer->count == 0)
 		return;
+	if (answer->texts)
+		d->text = vw_arena_strdup(d->arena, answer->texts[0]);
 	if (answer->experiments && !d->experiment)
 		d->experiment = vw_arena_strdup(d->arena, answer->experiments[0]->experiment_id);
 	if (answer->models && !d->model)
@@ -101,8 +118,7 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 	struct probe *p = arg;
 	bool missing = answer->code == VW_ENOTFOUND || answer->code == VW_EUNSUPPORTED;
 	if (answer->code == 0) {
-		bool text = answer->texts && answer->count > 0;
-		add(p->doctor, p->name, GOOD, NULL, "%s", text ? answer->texts[0] : "answered");
+		add(p->doctor, p->name, GOOD, NULL, "%s", said(answer, p->doctor->arena));
 		remember(p->doctor, answer);
 		return;
 	}
@@ -141,10 +157,21 @@ static void check_single_reads(struct doctor *d, struct vw_mlflow *client)
 	vw_mlflow_run(client, &err);
 }
 
-static void check_calls(struct doctor *d, struct vw_mlflow *client)
+/* As a sync does it, in a workspace that is offered: the default one may not be this credential's. */
+static void choose_workspace(struct doctor *d, struct vw_mlflow *client, const char *configured)
 {
-	struct probe version = {d, "server's version", OPTIONAL}, workspaces = {d, "workspaces", OPTIONAL},
-		     models = {d, "registered-models/search", NEEDED},
+	struct probe workspaces = {d, "workspaces", OPTIONAL};
+	struct vw_error err = VW_ERROR_INIT;
+	d->text = NULL;
+	vw_mlflow_list_workspaces(client, answered, &workspaces);
+	vw_mlflow_run(client, &err);
+	if (!configured && d->text)
+		vw_mlflow_use_workspace(client, d->text);
+}
+
+static void check_calls(struct doctor *d, struct vw_mlflow *client, const char *workspace)
+{
+	struct probe version = {d, "server's version", OPTIONAL}, models = {d, "registered-models/search", NEEDED},
 		     versions = {d, "model-versions/search", NEEDED}, experiments = {d, "experiments/search", NEEDED},
 		     runs = {d, "runs/search", NEEDED};
 	struct vw_mlflow_query one = {.order = VW_ORDER_NAME, .max_results = 1};
@@ -154,7 +181,7 @@ static void check_calls(struct doctor *d, struct vw_mlflow *client)
 	vw_mlflow_run(client, &err);
 	if (d->worst_code == VW_EAGAIN || d->worst_code == VW_ETIMEOUT)
 		return; /* the others would only say the same again */
-	vw_mlflow_list_workspaces(client, answered, &workspaces);
+	choose_workspace(d, client, workspace);
 	vw_mlflow_search_models(client, &one, answered, &models);
 	vw_mlflow_search_versions(client, &one, answered, &versions);
 	vw_mlflow_search_experiments(client, NULL, answered, &experiments);
@@ -295,7 +322,7 @@ static void examine(struct doctor *d, const struct invocation *in)
 	} else {
 		add(d, "tracking server", GOOD, NULL, "%s", session.config->mlflow.tracking_uri);
 		check_credential(d, &source, session.config);
-		check_calls(d, source.client);
+		check_calls(d, source.client, session.config->mlflow.workspace);
 		source_close(&source);
 	}
 	session_close(&session);

@@ -339,6 +339,26 @@ def test_wrong_policy_names_file_line_and_rule(agent, small, tmp_path, text):
     assert "bad.yaml" in result.err and ":3" in result.err and re.search(r"\ba\b|rules\[0\]", result.err), result
 
 
+@pytest.mark.parametrize("more", ["tags:\n  - {field: lifecycle.created_at, spellings: [x]}\n", "stages:\n  - {stage: Production, words: ['']}\n"])
+def test_what_a_sync_refuses_the_check_refuses_too(agent, tmp_path, more):
+    rule = "policy: {id: p, version: 1}\nrules:\n  - {id: a, title: t, severity: high, require: {field: identity.owner, present: true}}\n"
+    (tmp_path / "policy.yaml").write_text(rule + more)
+    a = agent("http://127.0.0.1:9", f"policy_file: {tmp_path}/policy.yaml\n")
+    assert a.run("config", "check", code=CONFIGURATION).err == a.sync(code=CONFIGURATION).err
+    (tmp_path / "policy.yaml").write_text(rule)
+    assert "1 rules" in a.run("config", "check").out
+
+
+def test_doctor_asks_in_a_workspace_that_is_offered(agent):
+    with StandIn() as server:
+        server.offered = ["team-a", "team-b"]
+        server.spaces = {"team-a": Space(), "team-b": Space()}
+        server.spaces["team-a"].version("m", 1)
+        server.hook = lambda r: failure(403, "PERMISSION_DENIED") \
+            if r.path.endswith("search") and r.headers.get("x-mlflow-workspace") != "team-a" else None
+        assert "team-a, team-b" in agent(server.url).run("doctor").out
+
+
 def test_waivers_hold_until_their_day(agent, small, tmp_path):
     policy = """policy: {id: p, version: 1}
 rules:
