@@ -69,13 +69,32 @@ static int print_json(struct printer *p, const struct vw_record_view *view)
 	return vw_buffer_error(&p->buffer);
 }
 
+#define CSV_COLUMNS 10
+
 static int print_csv(struct printer *p, const char *const *cells)
 {
 	vw_buffer_clear(&p->buffer);
-	for (size_t i = 0; i < 8; i++)
-		csv_cell(&p->buffer, cells[i], i == 7);
+	for (size_t i = 0; i < CSV_COLUMNS; i++)
+		csv_cell(&p->buffer, cells[i], i == CSV_COLUMNS - 1);
 	fputs(vw_buffer_text(&p->buffer), stdout);
 	return 0;
+}
+
+/* For machines: the table's cells, but what stands together there in columns of its own. */
+static int print_csv_row(struct printer *p, const struct vw_record_view *view, const char *const *cells,
+			 struct vw_arena *arena)
+{
+	const char *row[CSV_COLUMNS] = {view->record->model_name,
+					cells[1],
+					cells[2],
+					cells[3],
+					vw_arena_printf(arena, "%zu", view_count(view, VW_FINDING_GAP)),
+					vw_arena_printf(arena, "%zu", view_count(view, VW_FINDING_UNKNOWN)),
+					cells[5],
+					cells[6],
+					cells[7],
+					view->record->workspace};
+	return print_csv(p, row);
 }
 
 static int print_one(const struct vw_record_view *view, struct vw_arena *arena, void *arg, struct vw_error *err)
@@ -91,15 +110,16 @@ static int print_one(const struct vw_record_view *view, struct vw_arena *arena, 
 	version_cells(view, arena, cells);
 	p->count++;
 	if (strcmp(p->format, "csv") == 0)
-		return print_csv(p, cells);
+		return print_csv_row(p, view, cells, arena);
 	enum tone tones[8] = {TONE_STRONG, TONE_PLAIN, tone_of_stage(cells[2]), tone_of_status(cells[3])};
 	return table_add(&p->table, cells, tones) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
 static void begin(struct printer *p)
 {
-	static const char *const names[] = {"model_name", "version_number", "lifecycle_stage", "compliance_status",
-					    "open_gaps",  "risk_category",  "owner",           "last_updated"};
+	static const char *const names[CSV_COLUMNS] = {
+	    "model_name",       "version_number", "lifecycle_stage", "compliance_status", "open_gaps",
+	    "unknown_findings", "risk_category",  "owner",           "last_updated",      "workspace"};
 	if (strcmp(p->format, "csv") == 0)
 		print_csv(p, names);
 }

@@ -45,11 +45,12 @@ static void csv_is_quoted(void **state)
 	char *text = output_of("inventory", "format", "csv");
 	assert_string_equal(
 	    text, "\"model_name\",\"version_number\",\"lifecycle_stage\",\"compliance_status\",\"open_gaps\","
-		  "\"risk_category\",\"owner\",\"last_updated\"\r\n"
-		  "\"a \"\"quoted\"\", name\",\"1\",\"\",\"compliant\",\"0\",\"\",\"'=cmd|'/c calc'!A1\",\"\"\r\n"
-		  "\"b\nline\",\"2\",\"\",\"compliant\",\"0\",\"\",\"'@team\",\"\"\r\n"
-		  "\"c\\u{1b}[31m\",\"3\",\"\",\"compliant\",\"0\",\"\",\"'-1+1\",\"\"\r\n"
-		  "\"d模型\",\"4\",\"Production\",\"compliant\",\"0\",\"\",\"\",\"\"\r\n");
+		  "\"unknown_findings\",\"risk_category\",\"owner\",\"last_updated\",\"workspace\"\r\n"
+		  "\"a \"\"quoted\"\", name\",\"1\",\"\",\"compliant\",\"0\",\"0\",\"\",\"'=cmd|'/c "
+		  "calc'!A1\",\"\",\"\"\r\n"
+		  "\"b\nline\",\"2\",\"\",\"compliant\",\"0\",\"0\",\"\",\"'@team\",\"\",\"\"\r\n"
+		  "\"c\\u{1b}[31m\",\"3\",\"\",\"compliant\",\"0\",\"0\",\"\",\"'-1+1\",\"\",\"\"\r\n"
+		  "\"d模型\",\"4\",\"Production\",\"compliant\",\"0\",\"0\",\"\",\"\",\"\",\"\"\r\n");
 	free(text);
 }
 
