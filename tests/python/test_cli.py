@@ -443,7 +443,9 @@ def test_what_only_reads_dies_of_a_signal(filled):
                           env=filled.env, capture_output=True, timeout=60)
     assert done.returncode == 141 and not done.stderr
     reading, writing = os.pipe()
-    process = subprocess.Popen(filled.command("inventory", "--format", "json"), env=filled.env, stdout=writing, stderr=subprocess.PIPE)
+    # a shell's background job is given SIGINT ignored, and what it starts inherits that
+    process = subprocess.Popen(filled.command("inventory", "--format", "json"), env=filled.env, stdout=writing, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     os.close(writing)
     time.sleep(0.5)  # it waits for somebody to read
     process.send_signal(signal.SIGINT)
