@@ -56,7 +56,7 @@ char *vw_hex_encode(const void *bytes, size_t len, char *out)
 	return out;
 }
 
-static int hex_value(char c)
+int vw_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -70,13 +70,13 @@ static int hex_value(char c)
 bool vw_hex_decode(const char *text, uint8_t *out, size_t len)
 {
 	for (size_t i = 0; i < 2 * len; i++) {
-		if (hex_value(text[i]) < 0)
+		if (vw_hex_value(text[i]) < 0)
 			return false;
 	}
 	if (text[2 * len])
 		return false;
 	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)(hex_value(text[2 * i]) * 16 + hex_value(text[2 * i + 1]));
+		out[i] = (uint8_t)(vw_hex_value(text[2 * i]) * 16 + vw_hex_value(text[2 * i + 1]));
 	return true;
 }
 

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/digest.h"
+
 #include <string.h>
 
 /* Azure writes a container where others write a user: abfss://container@account.dfs.core.windows.net/. */
@@ -78,13 +80,6 @@ static const char *append_authority(struct vw_buffer *out, const char *uri)
 	return host;
 }
 
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *p = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-	return p ? (int)(p - digits) : -1;
-}
-
 /* A parameter's name, percent-decoded. False when it is longer than the buffer. */
 static bool decode_name(const char *name, size_t len, char *out, size_t size)
 {
@@ -92,8 +87,8 @@ static bool decode_name(const char *name, size_t len, char *out, size_t size)
 	for (size_t i = 0; i < len; i++) {
 		if (n + 1 == size)
 			return false;
-		int high = name[i] == '%' && i + 2 < len ? hex_value(name[i + 1]) : -1;
-		int low = high >= 0 ? hex_value(name[i + 2]) : -1;
+		int high = name[i] == '%' && i + 2 < len ? vw_hex_value(name[i + 1]) : -1;
+		int low = high >= 0 ? vw_hex_value(name[i + 2]) : -1;
 		out[n] = name[i];
 		if (low >= 0) {
 			out[n] = (char)(high * 16 + low);

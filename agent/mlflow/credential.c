@@ -73,17 +73,6 @@ void vw_credentials_close(struct vw_credentials *credentials)
 	free(credentials);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent-decoded; NULL when empty. */
 static struct vw_secret *decoded(const char *text, size_t len)
 {
@@ -93,9 +82,9 @@ static struct vw_secret *decoded(const char *text, size_t len)
 	vw_buffer_init_secret(&plain, 0);
 	for (size_t i = 0; i < len; i++) {
 		bool escape =
-		    text[i] == '%' && len - i > 2 && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+		    text[i] == '%' && len - i > 2 && vw_hex_value(text[i + 1]) >= 0 && vw_hex_value(text[i + 2]) >= 0;
 		vw_buffer_putc(&plain,
-			       escape ? (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i]);
+			       escape ? (char)(vw_hex_value(text[i + 1]) * 16 + vw_hex_value(text[i + 2])) : text[i]);
 		i += escape ? 2 : 0;
 	}
 	if (plain.len && vw_buffer_error(&plain) == 0)

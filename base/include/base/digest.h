@@ -25,6 +25,8 @@ void vw_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t l
 
 /* Lower-case hex with a terminating zero: out holds 2 * len + 1 bytes. Returns `out`. */
 char *vw_hex_encode(const void *bytes, size_t len, char *out);
+/* The value of one hex digit, either case; -1 for anything else. */
+int vw_hex_value(char c);
 /* Exactly 2 * len hex digits, either case; false otherwise. */
 bool vw_hex_decode(const char *text, uint8_t *out, size_t len);
 /* Standard alphabet with padding (RFC 4648 section 4): out holds 4 * ((len + 2) / 3) + 1 bytes. */
