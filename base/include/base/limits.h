@@ -45,4 +45,28 @@
 #define VW_STORE_MAP_INITIAL (256 * VW_MIB) /* sparse; grows by doubling */
 #define VW_STORE_MAP_MAX     (1024 * 1024 * VW_MIB)
 
+/* Between agent and controller. */
+#define VW_MAX_FLEET_MESSAGE  (18 * VW_MIB) /* one message of the stream: an entry of VW_MAX_ENTRY and its frame */
+#define VW_MAX_FLEET_HELLO    (64 * VW_KIB) /* what is read before the peer was let in */
+#define VW_MAX_FLEET_CONTROL  (2 * VW_MIB)  /* any message but a batch of entries */
+#define VW_MAX_BATCH_ENTRIES  512           /* ledger entries in one batch */
+#define VW_MAX_BATCH_BYTES    (1 * VW_MIB)  /* of payload in one batch, unless one entry alone is larger */
+#define VW_WINDOW_BYTES       (4 * VW_MIB)  /* payload that one agent may have sent and not acknowledged */
+#define VW_MAX_CSR            (8 * VW_KIB)
+#define VW_MAX_CERTIFICATE    (16 * VW_KIB) /* one, DER */
+#define VW_MAX_CERTIFICATES   8             /* in one chain or file */
+#define VW_MAX_HELD_COMMANDS  200           /* finished commands that an agent remembers */
+#define VW_MAX_OPEN_COMMANDS  64            /* of one agent, not finished */
+#define VW_MAX_COMMAND_RESULT (1 * VW_MIB)
+#define VW_MAX_SECRETS        32            /* of one agent */
+#define VW_MAX_SEALED         (68 * VW_KIB) /* one sealed secret */
+
+/* The controller. */
+#define VW_MAX_SESSIONS           20000          /* open streams of one process */
+#define VW_MAX_INGEST_QUEUE       (256 * VW_MIB) /* payload bytes of all organizations that wait to be stored */
+#define VW_MAX_ORGANIZATION_QUEUE (32 * VW_MIB)  /* of one organization */
+#define VW_MAX_REQUEST_BODY       (2 * VW_MIB)   /* of the REST interface and of enrolment */
+#define VW_MAX_PAGE               1000           /* rows of one answer */
+#define VW_MAX_QUERY              1024           /* bytes of one query parameter */
+
 #endif
