@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "proto/message.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct printer {
 	const char *format;
 	bool events;
 	struct vw_buffer buffer;
-	struct table table;
+	struct vw_cli_table table;
 	size_t count;
 };
 
@@ -92,12 +92,12 @@ static int print_row(const struct audit_row *row, struct vw_arena *arena, void *
 	const char *audit_cells[] = {row->id, at,        row->kind,
 				     subject, row->text, row->access ? row->access->credential : NULL};
 	p->count++;
-	return table_add(&p->table, p->events ? event_cells : audit_cells, NULL)
+	return vw_cli_table_add(&p->table, p->events ? event_cells : audit_cells, NULL)
 		   ? 0
 		   : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
-static int list(struct invocation *in, bool events)
+static int list(struct vw_cli_invocation *in, bool events)
 {
 	static const char *const audit_columns[] = {"ENTRY", "TIME (UTC)", "KIND", "VERSION", "WHAT", "CREDENTIAL"};
 	static const char *const event_columns[] = {"EVENT", "TIME (UTC)", "VERSION", "WHAT"};
@@ -110,30 +110,30 @@ static int list(struct invocation *in, bool events)
 	if (code != EXIT_OK)
 		return code;
 	filter.events_only = events;
-	bool colours = terminal_colours("auto");
-	struct printer printer = {.format = option_value(in, "format"), .events = events};
+	bool colours = vw_cli_colours("auto");
+	struct printer printer = {.format = vw_cli_value(in, "format"), .events = events};
 	vw_buffer_init(&printer.buffer, 0);
 	if (events)
-		table_begin(&printer.table, event_columns, 4, 1 << 2 | 1 << 3, colours);
+		vw_cli_table_begin(&printer.table, event_columns, 4, 1 << 2 | 1 << 3, colours);
 	else
-		table_begin(&printer.table, audit_columns, 6, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5, colours);
+		vw_cli_table_begin(&printer.table, audit_columns, 6, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5, colours);
 	code = audit_each(session.store, &filter, print_row, &printer, &err);
 	if (code == 0 && strcmp(printer.format, "json") == 0)
 		puts(printer.count ? "\n]" : "[]");
 	if (code == 0 && strcmp(printer.format, "table") == 0)
-		table_end(&printer.table);
-	table_drop(&printer.table);
+		vw_cli_table_end(&printer.table);
+	vw_cli_table_drop(&printer.table);
 	vw_buffer_reset(&printer.buffer);
 	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;
 }
 
-int run_events(struct invocation *in)
+int run_events(struct vw_cli_invocation *in)
 {
 	return list(in, true);
 }
 
-int run_audit_list(struct invocation *in)
+int run_audit_list(struct vw_cli_invocation *in)
 {
 	return list(in, false);
 }
@@ -182,7 +182,7 @@ static void print_check(const struct vw_ledger_check *check, bool json)
 		       check->reason);
 }
 
-int run_audit_verify(struct invocation *in)
+int run_audit_verify(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct vw_ledger_check check;
@@ -194,7 +194,7 @@ int run_audit_verify(struct invocation *in)
 	session_close(&session);
 	if (code < 0)
 		return report_error(&err);
-	print_check(&check, strcmp(option_value(in, "format"), "json") == 0);
+	print_check(&check, strcmp(vw_cli_value(in, "format"), "json") == 0);
 	return check.first_bad ? EXIT_CHAIN : EXIT_OK;
 }
 
@@ -291,11 +291,11 @@ static int export_all(struct session *session, uint64_t from, FILE *out, struct 
 	return code;
 }
 
-int run_audit_export(struct invocation *in)
+int run_audit_export(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct vw_error err = VW_ERROR_INIT;
-	const char *from_text = option_value(in, "from"), *path = option_value(in, "output");
+	const char *from_text = vw_cli_value(in, "from"), *path = vw_cli_value(in, "output");
 	int64_t from = 1;
 	if (from_text && (!vw_text_int64(from_text, &from) || from < 1)) {
 		fprintf(stderr, "vw-agent: --from cannot be '%s'; a sequence number from 1\n", from_text);

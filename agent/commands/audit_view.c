@@ -228,12 +228,12 @@ int audit_each(struct vw_store *store, const struct audit_filter *filter, each_r
 	return code;
 }
 
-int audit_filter_of(const struct invocation *in, struct audit_filter *out)
+int audit_filter_of(const struct vw_cli_invocation *in, struct audit_filter *out)
 {
-	const char *since = option_value(in, "since"), *limit = option_value(in, "limit");
+	const char *since = vw_cli_value(in, "since"), *limit = vw_cli_value(in, "limit");
 	int64_t ms;
 	int unused;
-	*out = (struct audit_filter){.kind = option_value(in, "kind"), .model_glob = option_value(in, "model")};
+	*out = (struct audit_filter){.kind = vw_cli_value(in, "kind"), .model_glob = vw_cli_value(in, "model")};
 	if (out->kind && !vw_enum_value(&verifywise__v1__audit_kind__descriptor, out->kind, &unused)) {
 		fprintf(stderr, "vw-agent: --kind cannot be '%s'; a kind such as sync_finished or ingested\n",
 			out->kind);

@@ -35,6 +35,6 @@ typedef int (*each_row)(const struct audit_row *row, struct vw_arena *arena, voi
 int audit_each(struct vw_store *store, const struct audit_filter *filter, each_row each, void *arg,
 	       struct vw_error *err);
 /* --since and --limit. EXIT_OK or EXIT_USAGE. */
-int audit_filter_of(const struct invocation *in, struct audit_filter *out);
+int audit_filter_of(const struct vw_cli_invocation *in, struct audit_filter *out);
 
 #endif

@@ -24,7 +24,7 @@ static int count_version(const vw_version_index *index, struct vw_arena *arena, 
 {
 	struct census *census = arg;
 	(void)arena;
-	if (cancelled)
+	if (vw_cli_cancelled)
 		return vw_error_set(err, VW_ECANCELLED, "cancelled");
 	census->versions[status_of(index)]++;
 	census->incomplete += index->partial;

@@ -27,7 +27,7 @@ enum exit_code {
 	EXIT_CANCELLED = 130
 };
 
-struct option_spec {
+struct vw_cli_option {
 	const char *name;           /* "format"; on the command line --format */
 	const char *argument;       /* "FORMAT"; NULL for a switch */
 	const char *help;           /* a sentence without full stop */
@@ -36,22 +36,22 @@ struct option_spec {
 
 #define MAX_OPTIONS 12
 
-struct invocation;
-struct command {
+struct vw_cli_invocation;
+struct vw_cli_command {
 	const char *name;       /* "sync", "audit verify" */
 	const char *positional; /* "MODEL [VERSION]"; NULL: none */
 	int min_positional, max_positional;
 	const char *summary;               /* one line, for the list */
 	const char *description;           /* paragraphs; for --help and the man page */
 	const char *examples;              /* lines of shell */
-	const struct option_spec *options; /* ends with a NULL name; NULL: none */
-	int (*run)(struct invocation *in);
+	const struct vw_cli_option *options; /* ends with a NULL name; NULL: none */
+	int (*run)(struct vw_cli_invocation *in);
 };
-extern const struct command commands[]; /* ends with a NULL name */
-extern const struct option_spec global_options[];
+extern const struct vw_cli_command commands[]; /* ends with a NULL name */
+extern const struct vw_cli_option global_options[];
 
-struct invocation {
-	const struct command *command;
+struct vw_cli_invocation {
+	const struct vw_cli_command *command;
 	const char *config_path; /* --config */
 	const char *state_dir;   /* --state */
 	const char *values
@@ -64,8 +64,8 @@ struct invocation {
 extern volatile sig_atomic_t cancelled;
 
 /* The value of --name; NULL if it was not given and has no choices. */
-const char *option_value(const struct invocation *in, const char *name);
-bool option_given(const struct invocation *in, const char *name);
+const char *vw_cli_value(const struct vw_cli_invocation *in, const char *name);
+bool vw_cli_given(const struct vw_cli_invocation *in, const char *name);
 
 /* Prints "vw-agent: message" to standard error and gives the exit code for it. */
 int report_error(const struct vw_error *err);
@@ -76,28 +76,28 @@ struct session {
 	struct vw_config *config;
 	struct vw_store *store;
 };
-int session_open(const struct invocation *in, enum vw_kv_mode mode, struct session *out);
+int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out);
 void session_close(struct session *session);
 
 #define VW_AGENT_VERSION "0.1.0"
 
-int run_sync(struct invocation *in);
-int run_daemon(struct invocation *in);
-int run_evaluate(struct invocation *in);
-int run_inventory(struct invocation *in);
-int run_show(struct invocation *in);
-int run_gaps(struct invocation *in);
-int run_events(struct invocation *in);
-int run_audit_list(struct invocation *in);
-int run_audit_verify(struct invocation *in);
-int run_audit_export(struct invocation *in);
-int run_status(struct invocation *in);
-int run_doctor(struct invocation *in);
-int run_diagnose(struct invocation *in);
-int run_config_check(struct invocation *in);
-int run_config_show(struct invocation *in);
-int run_config_policy(struct invocation *in);
-int run_version(struct invocation *in);
-int run_completion(struct invocation *in);
+int run_sync(struct vw_cli_invocation *in);
+int run_daemon(struct vw_cli_invocation *in);
+int run_evaluate(struct vw_cli_invocation *in);
+int run_inventory(struct vw_cli_invocation *in);
+int run_show(struct vw_cli_invocation *in);
+int run_gaps(struct vw_cli_invocation *in);
+int run_events(struct vw_cli_invocation *in);
+int run_audit_list(struct vw_cli_invocation *in);
+int run_audit_verify(struct vw_cli_invocation *in);
+int run_audit_export(struct vw_cli_invocation *in);
+int run_status(struct vw_cli_invocation *in);
+int run_doctor(struct vw_cli_invocation *in);
+int run_diagnose(struct vw_cli_invocation *in);
+int run_config_check(struct vw_cli_invocation *in);
+int run_config_show(struct vw_cli_invocation *in);
+int run_config_policy(struct vw_cli_invocation *in);
+int run_version(struct vw_cli_invocation *in);
+int run_completion(struct vw_cli_invocation *in);
 
 #endif

@@ -19,7 +19,7 @@ static void print_valid(const struct vw_config *config, const struct vw_policy *
 }
 
 /* All that a sync takes from them is opened, but for the client, which may need credentials that are not here. */
-int run_config_check(struct invocation *in)
+int run_config_check(struct vw_cli_invocation *in)
 {
 	struct session session = {0};
 	struct source source;
@@ -36,7 +36,7 @@ int run_config_check(struct invocation *in)
 	return code < 0 ? report_error(&err) : EXIT_OK;
 }
 
-int run_config_show(struct invocation *in)
+int run_config_show(struct vw_cli_invocation *in)
 {
 	struct vw_config *config;
 	struct vw_buffer out;
@@ -52,7 +52,7 @@ int run_config_show(struct invocation *in)
 	return EXIT_OK;
 }
 
-int run_config_policy(struct invocation *in)
+int run_config_policy(struct vw_cli_invocation *in)
 {
 	struct vw_config *config;
 	struct vw_buffer text;

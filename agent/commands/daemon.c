@@ -5,7 +5,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "health.h"
-#include "notify.h"
+#include "cli/notify.h"
 #include "schedule.h"
 #include "setup.h"
 
@@ -15,11 +15,11 @@
 #include <string.h>
 
 struct daemon {
-	const struct invocation *in;
+	const struct vw_cli_invocation *in;
 	struct vw_store *store;
 	struct setup *setup;
 	struct schedule schedule;
-	struct notifier notifier;
+	struct vw_cli_notifier notifier;
 	struct health *health; /* NULL: off */
 	struct health_facts facts;
 	bool counted;          /* the census is of what is stored */
@@ -91,7 +91,7 @@ static void tell_status(const struct daemon *d)
 		 d->facts.last.finished_at ? health_outcome_name(d->facts.last.outcome) : "not yet",
 		 d->facts.last.finished_at ? " at " : "",
 		 d->facts.last.finished_at ? vw_clock_format(d->facts.last.finished_at, at) : "");
-	notify_status(&d->notifier, text);
+	vw_cli_notify_status(&d->notifier, text);
 }
 
 static void log_sync(enum vw_depth depth, const struct vw_sync_result *r)
@@ -178,7 +178,7 @@ static void cycle(struct daemon *d)
 static void tick(void *arg)
 {
 	struct daemon *d = arg;
-	notify_alive(&d->notifier);
+	vw_cli_notify_alive(&d->notifier);
 }
 
 static void progress(const struct vw_progress *unused, void *arg)
@@ -245,7 +245,7 @@ static void reload(struct daemon *d)
 	struct vw_error err = VW_ERROR_INIT;
 	struct setup *next = NULL;
 	reload_wanted = 0;
-	notify_reloading(&d->notifier);
+	vw_cli_notify_reloading(&d->notifier);
 	int code = setup_renew(d->in, d->setup, &next, &err);
 	if (code == 0)
 		code = move_health(d, next->session.config->listen, &err);
@@ -255,7 +255,7 @@ static void reload(struct daemon *d)
 	} else {
 		take_over(d, next);
 	}
-	notify_state(&d->notifier, "READY=1", NULL);
+	vw_cli_notify_state(&d->notifier, "READY=1", NULL);
 }
 
 /* ---- waiting ---- */
@@ -269,11 +269,11 @@ static void wait_for_work(struct daemon *d)
 	sigaddset(&ours, SIGTERM);
 	sigaddset(&ours, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ours, &before);
-	while (!cancelled && !reload_wanted) {
+	while (!vw_cli_cancelled && !reload_wanted) {
 		int64_t left = schedule_due(&d->schedule) - vw_clock_monotonic();
 		if (left <= 0)
 			break;
-		notify_alive(&d->notifier);
+		vw_cli_notify_alive(&d->notifier);
 		if (d->notifier.watchdog_ms && left > d->notifier.watchdog_ms)
 			left = d->notifier.watchdog_ms;
 		struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
@@ -331,32 +331,32 @@ static int begin(struct daemon *d, const struct session *session, struct vw_erro
 	       VW_LOG_S("tracking_uri", config->mlflow.tracking_uri), VW_LOG_S("credential", d->setup->source.label),
 	       VW_LOG_S("listen", config->listen ? config->listen : "off"),
 	       VW_LOG_I("quick_ms", config->quick_interval_ms), VW_LOG_I("full_ms", config->full_interval_ms));
-	notify_state(&d->notifier, "READY=1", "first sync");
+	vw_cli_notify_state(&d->notifier, "READY=1", "first sync");
 	return 0;
 }
 
 static void work(struct daemon *d)
 {
-	while (!cancelled) {
+	while (!vw_cli_cancelled) {
 		wait_for_work(d);
-		if (cancelled)
+		if (vw_cli_cancelled)
 			break;
 		if (reload_wanted)
 			reload(d);
 		else
 			cycle(d);
 	}
-	notify_state(&d->notifier, "STOPPING=1", NULL);
-	vw_log(VW_LOG_INFO, "stopped", VW_LOG_I("signal", cancelled));
+	vw_cli_notify_state(&d->notifier, "STOPPING=1", NULL);
+	vw_log(VW_LOG_INFO, "stopped", VW_LOG_I("signal", vw_cli_cancelled));
 }
 
-int run_daemon(struct invocation *in)
+int run_daemon(struct vw_cli_invocation *in)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	struct session session;
 	struct daemon d = {.in = in};
 	catch_hangup();
-	notify_open(&d.notifier);
+	vw_cli_notify_open(&d.notifier);
 	int code = session_open(in, VW_KV_WRITE, &session);
 	if (code != EXIT_OK)
 		return code;
@@ -364,12 +364,12 @@ int run_daemon(struct invocation *in)
 	if (code == 0)
 		work(&d);
 	else
-		code = cancelled ? EXIT_OK : report_error(&err);
+		code = vw_cli_cancelled ? EXIT_OK : report_error(&err);
 	health_close(d.health);
 	if (d.setup)
 		session.config = NULL; /* the setup's by now, and perhaps another one's */
 	setup_close(d.setup);
 	session_close(&session);
-	notify_close(&d.notifier);
+	vw_cli_notify_close(&d.notifier);
 	return code;
 }

@@ -161,12 +161,12 @@ static int make(struct bundle *b, struct session *session, struct vw_error *err)
 	return code;
 }
 
-int run_diagnose(struct invocation *in)
+int run_diagnose(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct vw_buffer out;
 	struct vw_error err = VW_ERROR_INIT;
-	const char *path = option_value(in, "output");
+	const char *path = vw_cli_value(in, "output");
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -248,15 +248,15 @@ static void check_credential(struct doctor *d, const struct source *source, cons
 static void print_text(const struct doctor *d)
 {
 	static const char *const words[] = {"ok", "warning", "FAILED"};
-	static const enum tone tones[] = {TONE_GOOD, TONE_WARN, TONE_BAD};
+	static const enum vw_cli_tone tones[] = {VW_CLI_GOOD, VW_CLI_WARN, VW_CLI_BAD};
 	struct vw_buffer out;
-	bool colours = terminal_colours("auto");
+	bool colours = vw_cli_colours("auto");
 	vw_buffer_init(&out, 0);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct check *c = &d->checks[i];
-		tone_append(&out, tones[c->result], colours, words[c->result]);
+		vw_cli_tone_append(&out, tones[c->result], colours, words[c->result]);
 		vw_buffer_printf(&out, "%*s  %-24s ", 7 - (int)strlen(words[c->result]), "", c->name);
-		tone_append(&out, TONE_PLAIN, colours, c->text);
+		vw_cli_tone_append(&out, VW_CLI_PLAIN, colours, c->text);
 		vw_buffer_putc(&out, '\n');
 		if (c->hint)
 			vw_buffer_printf(&out, "%34s-> %s\n", "", c->hint);
@@ -290,7 +290,7 @@ static void print_json(const struct doctor *d)
 	vw_buffer_reset(&out);
 }
 
-static void examine(struct doctor *d, const struct invocation *in)
+static void examine(struct doctor *d, const struct vw_cli_invocation *in)
 {
 	struct session session = {0};
 	struct source source;
@@ -328,13 +328,13 @@ static void examine(struct doctor *d, const struct invocation *in)
 	session_close(&session);
 }
 
-int run_doctor(struct invocation *in)
+int run_doctor(struct vw_cli_invocation *in)
 {
 	struct doctor doctor = {.arena = vw_arena_open(0)};
 	if (!doctor.arena)
 		return EXIT_FAILED;
 	examine(&doctor, in);
-	if (strcmp(option_value(in, "format"), "json") == 0)
+	if (strcmp(vw_cli_value(in, "format"), "json") == 0)
 		print_json(&doctor);
 	else
 		print_text(&doctor);

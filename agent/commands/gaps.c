@@ -5,7 +5,7 @@
 #include "command.h"
 #include "proto/message.h"
 #include "source.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -227,26 +227,26 @@ static int print_sarif(const struct gap_list *list, const struct vw_config *conf
 	return code;
 }
 
-static int print(const struct invocation *in, const struct session *session, const struct gap_list *list,
+static int print(const struct vw_cli_invocation *in, const struct session *session, const struct gap_list *list,
 		 enum gap_order order, struct vw_error *err)
 {
-	const char *format = option_value(in, "format");
+	const char *format = vw_cli_value(in, "format");
 	if (strcmp(format, "json") == 0)
 		return gaps_print_json(list, err);
 	if (strcmp(format, "junit") == 0)
 		return gaps_print_junit(list, err);
 	if (strcmp(format, "sarif") == 0)
 		return print_sarif(list, session->config, err);
-	return gaps_print_table(list, order, terminal_colours(option_value(in, "color")), err);
+	return gaps_print_table(list, order, vw_cli_colours(vw_cli_value(in, "color")), err);
 }
 
-int run_gaps(struct invocation *in)
+int run_gaps(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct gap_list list = {0};
-	struct gap_filter filter = {option_value(in, "model"), option_value(in, "rule"), option_given(in, "unknown")};
+	struct gap_filter filter = {vw_cli_value(in, "model"), vw_cli_value(in, "rule"), vw_cli_given(in, "unknown")};
 	struct vw_error err = VW_ERROR_INIT;
-	const char *by = option_value(in, "by");
+	const char *by = vw_cli_value(in, "by");
 	enum gap_order order = strcmp(by, "rule") == 0 ? GAPS_BY_RULE : GAPS_BY_SEVERITY;
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
@@ -257,7 +257,7 @@ int run_gaps(struct invocation *in)
 		gaps_sort(&list, order);
 		code = print(in, &session, &list, order, &err);
 	}
-	bool failed = code == 0 && fails(&list, option_value(in, "fail-on"));
+	bool failed = code == 0 && fails(&list, vw_cli_value(in, "fail-on"));
 	gaps_close(&list);
 	session_close(&session);
 	if (code < 0)

@@ -3,7 +3,7 @@
 
 #include "base/buffer.h"
 #include "proto/message.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +39,7 @@ struct group {
 	bool colours;
 	size_t count;
 	bool begun;
-	struct table table;
+	struct vw_cli_table table;
 };
 
 static void print_heading(const struct group *group, const struct gap *gap, const vw_finding *f,
@@ -50,18 +50,18 @@ static void print_heading(const struct group *group, const struct gap *gap, cons
 	struct vw_buffer out;
 	vw_buffer_init(&out, 0);
 	if (group->of_version) {
-		tone_append(&out, TONE_STRONG, group->colours,
+		vw_cli_tone_append(&out, VW_CLI_STRONG, group->colours,
 			    vw_arena_printf(arena, "%s version %s", model_name(v, arena), v->number));
-		tone_append(&out, tone_of_stage(v->stage), group->colours,
+		vw_cli_tone_append(&out, vw_cli_tone_of_stage(v->stage), group->colours,
 			    vw_arena_printf(arena, "  %s", v->stage ? v->stage : ""));
 	} else {
-		tone_append(&out, tone_of_severity(severity), group->colours,
+		vw_cli_tone_append(&out, vw_cli_tone_of_severity(severity), group->colours,
 			    vw_arena_printf(arena, "%-8s ", severity));
-		tone_append(&out, TONE_STRONG, group->colours, gap->rule);
-		tone_append(&out, TONE_PLAIN, group->colours,
+		vw_cli_tone_append(&out, VW_CLI_STRONG, group->colours, gap->rule);
+		vw_cli_tone_append(&out, VW_CLI_PLAIN, group->colours,
 			    vw_arena_printf(arena, ": %s (%zu)", f->title ? f->title : "", group->count));
 		vw_buffer_putc(&out, '\n');
-		tone_append(&out, TONE_QUIET, group->colours,
+		vw_cli_tone_append(&out, VW_CLI_QUIET, group->colours,
 			    vw_arena_printf(arena, "         %s", clauses_text(f, arena)));
 	}
 	printf("%s\n", vw_buffer_text(&out));
@@ -78,14 +78,14 @@ static int add_row(const struct gap *gap, const vw_finding *f, struct vw_arena *
 	const char *rule_cells[] = {"", vw_arena_printf(arena, "%s %s", model_name(v, arena), v->number), v->stage,
 				    state, f->message};
 	const char *version_cells[] = {severity, gap->rule, state, f->message};
-	const enum tone rule_tones[] = {TONE_PLAIN, TONE_PLAIN, tone_of_stage(v->stage), tone_of_status(state),
-					TONE_PLAIN};
-	const enum tone version_tones[] = {tone_of_severity(severity), TONE_STRONG, tone_of_status(state),
-					   TONE_PLAIN};
+	const enum vw_cli_tone rule_tones[] = {VW_CLI_PLAIN, VW_CLI_PLAIN, vw_cli_tone_of_stage(v->stage), vw_cli_tone_of_status(state),
+					VW_CLI_PLAIN};
+	const enum vw_cli_tone version_tones[] = {vw_cli_tone_of_severity(severity), VW_CLI_STRONG, vw_cli_tone_of_status(state),
+					   VW_CLI_PLAIN};
 	if (!group->begun)
 		print_heading(group, gap, f, arena);
 	group->begun = true;
-	if (!table_add(&group->table, group->of_version ? version_cells : rule_cells,
+	if (!vw_cli_table_add(&group->table, group->of_version ? version_cells : rule_cells,
 		       group->of_version ? version_tones : rule_tones))
 		return vw_error_set(err, VW_ENOMEM, "no memory for the table");
 	return 0;
@@ -125,13 +125,13 @@ int gaps_print_table(const struct gap_list *list, enum gap_order order, bool col
 	for (size_t at = 0; at < list->count;) {
 		struct group group = {.of_version = of_version, .colours = colours};
 		group.count = group_size(list, at, of_version);
-		table_begin(&group.table, NULL, of_version ? 4 : 5, of_version ? 1 << 3 : 1 << 1 | 1 << 4, colours);
+		vw_cli_table_begin(&group.table, NULL, of_version ? 4 : 5, of_version ? 1 << 3 : 1 << 1 | 1 << 4, colours);
 		int code = gaps_each(list, at, group.count, add_row, &group, err);
 		if (code < 0) {
-			table_drop(&group.table);
+			vw_cli_table_drop(&group.table);
 			return code;
 		}
-		table_end(&group.table);
+		vw_cli_table_end(&group.table);
 		putchar('\n');
 		at += group.count;
 	}

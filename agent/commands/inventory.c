@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 struct printer {
 	const char *format;
 	struct vw_buffer buffer; /* of one record */
-	struct table table;
+	struct vw_cli_table table;
 	size_t count;
 };
 
@@ -111,8 +111,8 @@ static int print_one(const struct vw_record_view *view, struct vw_arena *arena, 
 	p->count++;
 	if (strcmp(p->format, "csv") == 0)
 		return print_csv_row(p, view, cells, arena);
-	enum tone tones[8] = {TONE_STRONG, TONE_PLAIN, tone_of_stage(cells[2]), tone_of_status(cells[3])};
-	return table_add(&p->table, cells, tones) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
+	enum vw_cli_tone tones[8] = {VW_CLI_STRONG, VW_CLI_PLAIN, vw_cli_tone_of_stage(cells[2]), vw_cli_tone_of_status(cells[3])};
+	return vw_cli_table_add(&p->table, cells, tones) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
 static void begin(struct printer *p)
@@ -130,11 +130,11 @@ static void end(struct printer *p)
 		puts(p->count ? "\n]" : "[]");
 	if (strcmp(p->format, "table") != 0)
 		return;
-	table_end(&p->table);
+	vw_cli_table_end(&p->table);
 	printf("\n%zu versions\n", p->count);
 }
 
-int run_inventory(struct invocation *in)
+int run_inventory(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct view_filter filter;
@@ -144,15 +144,15 @@ int run_inventory(struct invocation *in)
 		code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
-	struct printer printer = {.format = option_value(in, "format")};
+	struct printer printer = {.format = vw_cli_value(in, "format")};
 	vw_buffer_init(&printer.buffer, 0);
-	table_begin(&printer.table, columns, 8, 1 << 0 | 1 << 5 | 1 << 6,
-		    terminal_colours(option_value(in, "color")));
+	vw_cli_table_begin(&printer.table, columns, 8, 1 << 0 | 1 << 5 | 1 << 6,
+		    vw_cli_colours(vw_cli_value(in, "color")));
 	begin(&printer);
 	code = views_each(session.store, &filter, print_one, &printer, &err);
 	if (code == 0)
 		end(&printer);
-	table_drop(&printer.table);
+	vw_cli_table_drop(&printer.table);
 	vw_buffer_reset(&printer.buffer);
 	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;

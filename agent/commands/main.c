@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-volatile sig_atomic_t cancelled;
+
 
 static void on_signal(int number)
 {
@@ -31,7 +31,7 @@ static void reserve_streams(void)
 
 /* What writes or asks a server ends in order. What only reads and prints has nothing to put in order, and ends as any other tool does:
  * at once, and silently when nobody reads on. */
-static void catch_signals(const struct command *command)
+static void catch_signals(const struct vw_cli_command *command)
 {
 	if (command->run != run_sync && command->run != run_daemon && command->run != run_evaluate &&
 	    command->run != run_doctor)
@@ -50,9 +50,9 @@ static int usage_error(const char *wrong, const char *what, const char *where)
 }
 
 /* "audit" "verify" is one command of two words. Returns how many words of argv it took; 0 for none. */
-static int find_command(int argc, char **argv, const struct command **out)
+static int find_command(int argc, char **argv, const struct vw_cli_command **out)
 {
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = commands; c->name; c++) {
 		size_t first = strcspn(c->name, " ");
 		if (strlen(argv[0]) != first || strncmp(c->name, argv[0], first) != 0)
 			continue;
@@ -77,7 +77,7 @@ static bool in_choices(const char *value, const char *const *choices)
 }
 
 /* getopt's own table: the command's options, then the global ones. */
-static void make_longopts(const struct command *command, struct option *out)
+static void make_longopts(const struct vw_cli_command *command, struct option *out)
 {
 	int n = 0;
 	for (int i = 0; command->options && command->options[i].name; i++)
@@ -90,7 +90,7 @@ static void make_longopts(const struct command *command, struct option *out)
 	out[n] = (struct option){0};
 }
 
-static int take_global(struct invocation *in, int which)
+static int take_global(struct vw_cli_invocation *in, int which)
 {
 	const char *name = global_options[which].name;
 	if (strcmp(name, "config") == 0)
@@ -103,9 +103,9 @@ static int take_global(struct invocation *in, int which)
 }
 
 /* 0 to go on, 1 when help was asked for, negative for a usage error that was printed. */
-static int parse_options(int argc, char **argv, struct invocation *in)
+static int parse_options(int argc, char **argv, struct vw_cli_invocation *in)
 {
-	const struct command *command = in->command;
+	const struct vw_cli_command *command = in->command;
 	struct option longopts[MAX_OPTIONS + 8];
 	make_longopts(command, longopts);
 	for (int i = 0; command->options && command->options[i].name; i++)
@@ -160,7 +160,7 @@ static const char *take_leading(int argc, char **argv, int *at, const char *name
 }
 
 /* Global options may stand in front of the command too. */
-static int leading_globals(int argc, char **argv, struct invocation *in)
+static int leading_globals(int argc, char **argv, struct vw_cli_invocation *in)
 {
 	int at = 1;
 	for (const char *value = ""; value;) {
@@ -184,7 +184,7 @@ static int flush(int code)
 
 int main(int argc, char **argv)
 {
-	struct invocation in = {0};
+	struct vw_cli_invocation in = {0};
 	reserve_streams();
 	vw_process_harden();
 	setlocale(LC_CTYPE, "C.UTF-8");

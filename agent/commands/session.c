@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *option_value(const struct invocation *in, const char *name)
+const char *vw_cli_value(const struct vw_cli_invocation *in, const char *name)
 {
 	for (int i = 0; in->command->options && in->command->options[i].name; i++)
 		if (strcmp(in->command->options[i].name, name) == 0)
@@ -15,9 +15,9 @@ const char *option_value(const struct invocation *in, const char *name)
 	return NULL;
 }
 
-bool option_given(const struct invocation *in, const char *name)
+bool vw_cli_given(const struct vw_cli_invocation *in, const char *name)
 {
-	return option_value(in, name) != NULL;
+	return vw_cli_value(in, name) != NULL;
 }
 
 int exit_code_of(int code)
@@ -60,7 +60,7 @@ int report_error(const struct vw_error *err)
 	return err->code < 0 ? exit_code_of(err->code) : EXIT_FAILED;
 }
 
-int session_open(const struct invocation *in, enum vw_kv_mode mode, struct session *out)
+int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	memset(out, 0, sizeof(*out));

@@ -35,7 +35,7 @@ static int check_fixed(const struct vw_config *old, const struct vw_config *new,
 	return 0;
 }
 
-int setup_renew(const struct invocation *in, const struct setup *old, struct setup **out, struct vw_error *err)
+int setup_renew(const struct vw_cli_invocation *in, const struct setup *old, struct setup **out, struct vw_error *err)
 {
 	struct session session = {.store = old->session.store};
 	int code = vw_config_load(in->config_path, in->state_dir, &session.config, err);

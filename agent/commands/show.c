@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "proto/message.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ struct page {
 static void heading(struct page *p, const char *text)
 {
 	vw_buffer_putc(&p->out, '\n');
-	tone_append(&p->out, TONE_STRONG, p->colours, text);
+	vw_cli_tone_append(&p->out, VW_CLI_STRONG, p->colours, text);
 	vw_buffer_putc(&p->out, '\n');
 }
 
@@ -53,15 +53,15 @@ static void field(struct page *p, const vw_record *record, struct vw_arena *aren
 	size_t count = vw_field_count(&record->base, &resolved);
 	label(p, name);
 	if (count == 0)
-		tone_append(&p->out, TONE_QUIET, p->colours, "-");
+		vw_cli_tone_append(&p->out, VW_CLI_QUIET, p->colours, "-");
 	for (size_t i = 0; i < count; i++) {
 		const char *text = vw_field_text(arena, &record->base, &resolved, i);
 		vw_buffer_puts(&p->out, i ? ", " : "");
-		tone_append(&p->out, TONE_PLAIN, p->colours, text ? text : "-");
+		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours, text ? text : "-");
 	}
 	if (from) {
 		vw_buffer_puts(&p->out, "  ");
-		tone_append(&p->out, TONE_QUIET, p->colours, vw_arena_printf(arena, "(%s)", from));
+		vw_cli_tone_append(&p->out, VW_CLI_QUIET, p->colours, vw_arena_printf(arena, "(%s)", from));
 	}
 	vw_buffer_putc(&p->out, '\n');
 }
@@ -74,7 +74,7 @@ static void pairs(struct page *p, const char *title, vw_key_value *const *list, 
 	vw_buffer_putc(&p->out, '\n');
 	for (size_t i = 0; i < count; i++) {
 		vw_buffer_puts(&p->out, "    ");
-		cell_append(&p->out, list[i]->key, LABEL - 2);
+		vw_cli_cell_append(&p->out, list[i]->key, LABEL - 2);
 		vw_buffer_putc(&p->out, ' ');
 		vw_text_append_safe(&p->out, list[i]->value ? list[i]->value : "");
 		vw_buffer_putc(&p->out, '\n');
@@ -90,7 +90,7 @@ static void metrics(struct page *p, const vw_training *training)
 	for (size_t i = 0; i < training->n_metrics; i++) {
 		const vw_metric *m = training->metrics[i];
 		vw_buffer_puts(&p->out, "    ");
-		cell_append(&p->out, m->key, LABEL - 2);
+		vw_cli_cell_append(&p->out, m->key, LABEL - 2);
 		vw_buffer_printf(&p->out, " %.6g", m->value);
 		if (m->dataset) {
 			vw_buffer_puts(&p->out, "  on ");
@@ -115,10 +115,10 @@ static void findings(struct page *p, const struct vw_record_view *view, struct v
 		if (f->state == VW_FINDING_NOT_APPLICABLE)
 			continue;
 		vw_buffer_puts(&p->out, "  ");
-		tone_append(&p->out, tone_of_status(state), p->colours, vw_arena_printf(arena, "%-8s", state));
-		tone_append(&p->out, TONE_PLAIN, p->colours,
+		vw_cli_tone_append(&p->out, vw_cli_tone_of_status(state), p->colours, vw_arena_printf(arena, "%-8s", state));
+		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours,
 			    vw_arena_printf(arena, "%-9s %-33s ", severity, f->rule ? f->rule : ""));
-		tone_append(&p->out, TONE_PLAIN, p->colours, f->state == VW_FINDING_PASS ? f->title : f->message);
+		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours, f->state == VW_FINDING_PASS ? f->title : f->message);
 		vw_buffer_putc(&p->out, '\n');
 	}
 }
@@ -130,7 +130,7 @@ static void completeness(struct page *p, const vw_record *r, struct vw_arena *ar
 	for (size_t i = 0; i < r->n_warnings; i++) {
 		if (i == 0)
 			heading(p, "Warnings");
-		tone_append(&p->out, TONE_WARN, p->colours,
+		vw_cli_tone_append(&p->out, VW_CLI_WARN, p->colours,
 			    vw_arena_printf(arena, "  %s %s: %s", r->warnings[i]->code,
 					    r->warnings[i]->field ? r->warnings[i]->field : "",
 					    r->warnings[i]->text));
@@ -164,12 +164,12 @@ static void page_of(struct page *p, const struct vw_record_view *view, struct vw
 {
 	const vw_record *r = view->record;
 	char hex[65] = "-", time[VW_TIME_TEXT];
-	tone_append(&p->out, TONE_STRONG, p->colours,
+	vw_cli_tone_append(&p->out, VW_CLI_STRONG, p->colours,
 		    vw_arena_printf(arena, "%s%s%s version %s", r->workspace ? r->workspace : "",
 				    r->workspace ? "/" : "", r->model_name, r->version_number));
 	if (view->removed_at)
-		tone_append(
-		    &p->out, TONE_BAD, p->colours,
+		vw_cli_tone_append(
+		    &p->out, VW_CLI_BAD, p->colours,
 		    vw_arena_printf(arena, "  removed, seen gone on %s", vw_clock_format(view->removed_at, time)));
 	vw_buffer_putc(&p->out, '\n');
 	for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
@@ -236,7 +236,7 @@ static int show_one(const struct vw_record_view *view, struct vw_arena *arena, v
 
 struct model_page {
 	struct page *page;
-	struct table table;
+	struct vw_cli_table table;
 };
 
 static int model_line(const char *workspace, const vw_registered_model *model, struct vw_arena *arena, void *arg,
@@ -247,7 +247,7 @@ static int model_line(const char *workspace, const vw_registered_model *model, s
 	(void)err;
 	if (!is_meant(p, workspace, model->name))
 		return 0;
-	tone_append(&p->out, TONE_STRONG, p->colours,
+	vw_cli_tone_append(&p->out, VW_CLI_STRONG, p->colours,
 		    vw_arena_printf(arena, "%s%s%s", workspace ? workspace : "", workspace && workspace[0] ? "/" : "",
 				    model->name));
 	vw_buffer_putc(&p->out, '\n');
@@ -258,8 +258,8 @@ static int model_line(const char *workspace, const vw_registered_model *model, s
 	vw_buffer_printf(&p->out, "%s\n", vw_clock_format(model->last_updated_timestamp, time));
 	for (size_t i = 0; i < model->n_aliases; i++) {
 		label(p, i ? "" : "aliases");
-		tone_append(
-		    &p->out, TONE_PLAIN, p->colours,
+		vw_cli_tone_append(
+		    &p->out, VW_CLI_PLAIN, p->colours,
 		    vw_arena_printf(arena, "%s -> version %s", model->aliases[i]->alias, model->aliases[i]->version));
 		vw_buffer_putc(&p->out, '\n');
 	}
@@ -284,9 +284,9 @@ static int version_row(const struct vw_record_view *view, struct vw_arena *arena
 			       view->removed_at ? "removed" : view_status(view),
 			       vw_arena_printf(arena, "%zu", view_count(view, VW_FINDING_GAP)),
 			       r->training ? r->training->training_status : NULL};
-	enum tone tones[] = {TONE_STRONG, tone_of_stage(cells[1]), TONE_PLAIN, tone_of_status(cells[3]), TONE_PLAIN,
-			     TONE_PLAIN};
-	bool added = table_add(&m->table, cells, tones);
+	enum vw_cli_tone tones[] = {VW_CLI_STRONG, vw_cli_tone_of_stage(cells[1]), VW_CLI_PLAIN, vw_cli_tone_of_status(cells[3]), VW_CLI_PLAIN,
+			     VW_CLI_PLAIN};
+	bool added = vw_cli_table_add(&m->table, cells, tones);
 	vw_buffer_reset(&aliases);
 	m->page->count++;
 	return added ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
@@ -307,29 +307,29 @@ static int show_model(struct session *session, const struct view_filter *wanted,
 	bool known = p->out.len > 0;
 	fputs(vw_buffer_text(&p->out), stdout);
 	vw_buffer_clear(&p->out);
-	table_begin(&m.table, columns, 6, 1 << 2, p->colours);
+	vw_cli_table_begin(&m.table, columns, 6, 1 << 2, p->colours);
 	code = views_each(session->store, wanted, version_row, &m, err);
 	if (code == 0 && (known || p->count > 0))
-		table_end(&m.table);
-	table_drop(&m.table);
+		vw_cli_table_end(&m.table);
+	vw_cli_table_drop(&m.table);
 	p->count += known;
 	return code;
 }
 
-int run_show(struct invocation *in)
+int run_show(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct vw_error err = VW_ERROR_INIT;
 	struct view_filter wanted = {
-	    .model = in->positional[0], .workspace = option_value(in, "workspace"), .with_removed = true};
+	    .model = in->positional[0], .workspace = vw_cli_value(in, "workspace"), .with_removed = true};
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
 	struct page page = {.model = in->positional[0],
 			    .version = in->positional_count > 1 ? in->positional[1] : NULL,
-			    .workspace = option_value(in, "workspace"),
-			    .json = strcmp(option_value(in, "format"), "json") == 0,
-			    .colours = terminal_colours(option_value(in, "color"))};
+			    .workspace = vw_cli_value(in, "workspace"),
+			    .json = strcmp(vw_cli_value(in, "format"), "json") == 0,
+			    .colours = vw_cli_colours(vw_cli_value(in, "color"))};
 	vw_buffer_init(&page.out, 0);
 	if (page.json || page.version)
 		code = views_each(session.store, &wanted, show_one, &page, &err);

@@ -53,7 +53,7 @@ static int open_client(const struct session *session, struct source *s, struct v
 	s->settings.user_agent = "vw-agent/" VW_AGENT_VERSION;
 	if (config->mlflow.retries == 0)
 		s->settings.retries = -1; /* the client's word for none; 0 is its default */
-	return vw_mlflow_open(&s->settings, s->credentials, &cancelled, &s->client, err);
+	return vw_mlflow_open(&s->settings, s->credentials, &vw_cli_cancelled, &s->client, err);
 }
 
 static int open_all(const struct session *session, bool ask, struct source *s, struct vw_error *err)
@@ -94,7 +94,7 @@ int source_open(const struct session *session, bool ask, struct source *out, str
 						.config_sha256 = config->sha256,
 						.scope = &out->scope,
 						.workspace = config->mlflow.workspace,
-						.cancel = &cancelled};
+						.cancel = &vw_cli_cancelled};
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "proto/message.h"
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,12 +89,12 @@ static void print_text(const struct session *session, const struct status *s, st
 	const vw_sync_state *state = s->state;
 	printf("tracking server  %s%s%s\n", s->state->source_uri ? s->state->source_uri : "none yet",
 	       state->server_version ? ", MLflow " : "",
-	       state->server_version ? terminal_safe(arena, state->server_version) : "");
-	printf("credential       %s\n", terminal_safe(arena, state->credential));
+	       state->server_version ? vw_cli_safe(arena, state->server_version) : "");
+	printf("credential       %s\n", vw_cli_safe(arena, state->credential));
 	printf("last sync        %s, %s\n", when(state->last_finished_at, arena),
 	       state->last_outcome ? state->last_outcome : "-");
 	if (state->last_error && state->last_error[0])
-		printf("                 %s\n", terminal_safe(arena, state->last_error));
+		printf("                 %s\n", vw_cli_safe(arena, state->last_error));
 	printf("last full sync   %s\n", when(state->last_full_finished_at, arena));
 	printf("inventory        %lld models, %lld versions (%lld in production), %lld removed, %lld incomplete\n",
 	       (long long)t->models, (long long)t->versions, (long long)t->production, (long long)t->removed,
@@ -155,7 +155,7 @@ static void print_json(const struct session *session, const struct status *s)
 	vw_buffer_reset(&out);
 }
 
-int run_status(struct invocation *in)
+int run_status(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct status status = {0};
@@ -165,7 +165,7 @@ int run_status(struct invocation *in)
 		return code;
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	code = arena ? read_status(session.store, arena, &status, &err) : vw_error_set(&err, VW_ENOMEM, "no memory");
-	if (code == 0 && strcmp(option_value(in, "format"), "json") == 0)
+	if (code == 0 && strcmp(vw_cli_value(in, "format"), "json") == 0)
 		print_json(&session, &status);
 	else if (code == 0)
 		print_text(&session, &status, arena);

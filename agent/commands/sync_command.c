@@ -124,10 +124,10 @@ static int print_json(const struct vw_sync_result *r)
 	return EXIT_OK;
 }
 
-static int report(const struct invocation *in, const struct vw_sync_result *result, int code,
+static int report(const struct vw_cli_invocation *in, const struct vw_sync_result *result, int code,
 		  const struct vw_error *err)
 {
-	if (strcmp(option_value(in, "format"), "json") == 0)
+	if (strcmp(vw_cli_value(in, "format"), "json") == 0)
 		print_json(result);
 	else
 		print_summary(result);
@@ -142,13 +142,13 @@ static int report(const struct invocation *in, const struct vw_sync_result *resu
 	return EXIT_SUSPECT;
 }
 
-int run_sync(struct invocation *in)
+int run_sync(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct source source;
 	struct vw_error err = VW_ERROR_INIT;
 	struct vw_sync_result result;
-	if (option_given(in, "quick") && option_given(in, "full")) {
+	if (vw_cli_given(in, "quick") && vw_cli_given(in, "full")) {
 		fputs("vw-agent: --quick and --full exclude each other\n", stderr);
 		return EXIT_USAGE;
 	}
@@ -163,10 +163,10 @@ int run_sync(struct invocation *in)
 	struct meter meter = {.terminal = isatty(STDERR_FILENO), .last = vw_clock_monotonic()};
 	source.context.progress = draw;
 	source.context.progress_arg = &meter;
-	struct vw_sync_options options = {.depth = option_given(in, "quick") ? VW_DEPTH_QUICK : VW_DEPTH_FULL,
-					  .model = option_value(in, "model"),
-					  .accept_empty = option_given(in, "accept-empty"),
-					  .accept_source = option_given(in, "accept-source"),
+	struct vw_sync_options options = {.depth = vw_cli_given(in, "quick") ? VW_DEPTH_QUICK : VW_DEPTH_FULL,
+					  .model = vw_cli_value(in, "model"),
+					  .accept_empty = vw_cli_given(in, "accept-empty"),
+					  .accept_source = vw_cli_given(in, "accept-source"),
 					  .connections = session.config->mlflow.connections};
 	code = vw_sync_run(&source.context, &options, &result, &err);
 	meter_end(&meter);
@@ -176,7 +176,7 @@ int run_sync(struct invocation *in)
 	return code;
 }
 
-int run_evaluate(struct invocation *in)
+int run_evaluate(struct vw_cli_invocation *in)
 {
 	struct session session;
 	struct source source;

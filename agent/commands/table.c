@@ -8,7 +8,7 @@ static const char *const list_formats[] = {"table", "json", "ndjson", NULL};
 static const char *const severities[] = {"none", "info", "low", "medium", "high", "critical", NULL};
 static const char *const colours[] = {"auto", "always", "never", NULL};
 
-const struct option_spec global_options[] = {
+const struct vw_cli_option global_options[] = {
     {"config", "FILE",
      "configuration file (default: ~/.config/verifywise/agent.yaml, then /etc/verifywise/agent.yaml)", NULL},
     {"state", "FOLDER", "state folder (default: ~/.local/state/verifywise-agent)", NULL},
@@ -16,7 +16,7 @@ const struct option_spec global_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static const struct option_spec sync_options[] = {
+static const struct vw_cli_option sync_options[] = {
     {"quick", NULL, "only what MLflow's timestamps call new: new versions and stage moves", NULL},
     {"full", NULL, "everything: tags, aliases, run edits and deletions too (the default)", NULL},
     {"model", "GLOB", "only registered models of this name", NULL},
@@ -25,7 +25,7 @@ static const struct option_spec sync_options[] = {
     {"format", "FORMAT", "summary as text or json", page_formats},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec inventory_options[] = {
+static const struct vw_cli_option inventory_options[] = {
     {"format", "FORMAT", "table, json, ndjson or csv", table_formats},
     {"stage", "STAGE", "only versions of this lifecycle stage", NULL},
     {"owner", "GLOB", "only versions of this owner", NULL},
@@ -36,13 +36,13 @@ static const struct option_spec inventory_options[] = {
     {"color", "WHEN", "auto, always or never", colours},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec show_options[] = {
+static const struct vw_cli_option show_options[] = {
     {"format", "FORMAT", "text or json", page_formats},
     {"workspace", "NAME", "only in this workspace", NULL},
     {"color", "WHEN", "auto, always or never", colours},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec gaps_options[] = {
+static const struct vw_cli_option gaps_options[] = {
     {"format", "FORMAT", "table, json, sarif or junit", gap_formats},
     {"by", "GROUP", "order by severity, rule or model", (const char *const[]){"severity", "rule", "model", NULL}},
     {"model", "GLOB", "only registered models of this name", NULL},
@@ -52,35 +52,35 @@ static const struct option_spec gaps_options[] = {
     {"color", "WHEN", "auto, always or never", colours},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec events_options[] = {
+static const struct vw_cli_option events_options[] = {
     {"format", "FORMAT", "table, json or ndjson", list_formats},
     {"model", "GLOB", "only registered models of this name", NULL},
     {"since", "TIME", "only events of the last 90m, 6h, 7d, or since a date (2026-03-01)", NULL},
     {"limit", "N", "at most N events, the newest (default: all)", NULL},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec audit_list_options[] = {
+static const struct vw_cli_option audit_list_options[] = {
     {"format", "FORMAT", "table, json or ndjson", list_formats},
     {"kind", "KIND", "only entries of this kind, such as sync_finished or ingested", NULL},
     {"since", "TIME", "only entries of the last 90m, 6h, 7d, or since a date (2026-03-01)", NULL},
     {"limit", "N", "at most N entries, the newest (default: all)", NULL},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec export_options[] = {
+static const struct vw_cli_option export_options[] = {
     {"from", "SEQUENCE", "the first entry (default: 1)", NULL},
     {"output", "FILE", "write to this file (default: standard output)", NULL},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec format_options[] = {
+static const struct vw_cli_option format_options[] = {
     {"format", "FORMAT", "text or json", page_formats},
     {NULL, NULL, NULL, NULL},
 };
-static const struct option_spec diagnose_options[] = {
+static const struct vw_cli_option diagnose_options[] = {
     {"output", "FILE", "write the bundle to this file (default: standard output)", NULL},
     {NULL, NULL, NULL, NULL},
 };
 
-const struct command commands[] = {
+const struct vw_cli_command commands[] = {
     {"sync", NULL, 0, 0, "read the MLflow registry once and record what changed",
      "Reads all registered models, their versions, the runs and experiments behind them; makes one record of each "
      "version, "

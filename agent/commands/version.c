@@ -37,11 +37,11 @@ static void list_libraries(struct library out[10])
 	memcpy(out, list, sizeof(list));
 }
 
-int run_version(struct invocation *in)
+int run_version(struct vw_cli_invocation *in)
 {
 	struct library libraries[10];
 	list_libraries(libraries);
-	if (strcmp(option_value(in, "format"), "json") != 0) {
+	if (strcmp(vw_cli_value(in, "format"), "json") != 0) {
 		puts("vw-agent " VW_AGENT_VERSION);
 		for (size_t i = 0; libraries[i].name; i++)
 			printf("%-12s %s\n", libraries[i].name, libraries[i].version);

@@ -111,15 +111,15 @@ static bool is_stage(const char *text)
 	       vw_text_equal_nocase(text, "Archived") || vw_text_equal_nocase(text, "None");
 }
 
-int view_filter_of(const struct invocation *in, struct view_filter *out)
+int view_filter_of(const struct vw_cli_invocation *in, struct view_filter *out)
 {
 	int unused;
-	*out = (struct view_filter){.model_glob = option_value(in, "model"),
-				    .owner_glob = option_value(in, "owner"),
-				    .stage = option_value(in, "stage"),
-				    .status = option_value(in, "status"),
-				    .risk = option_value(in, "risk"),
-				    .with_removed = option_given(in, "all")};
+	*out = (struct view_filter){.model_glob = vw_cli_value(in, "model"),
+				    .owner_glob = vw_cli_value(in, "owner"),
+				    .stage = vw_cli_value(in, "stage"),
+				    .status = vw_cli_value(in, "status"),
+				    .risk = vw_cli_value(in, "risk"),
+				    .with_removed = vw_cli_given(in, "all")};
 	if (out->stage && !is_stage(out->stage)) {
 		fprintf(stderr, "vw-agent: --stage cannot be '%s'; Production, Staging, Archived or None\n",
 			out->stage);

@@ -23,7 +23,7 @@ int views_each(struct vw_store *store, const struct view_filter *filter, each_vi
 	       struct vw_error *err);
 
 /* The filter that --model, --owner, --stage, --status, --risk and --all ask for. EXIT_OK or EXIT_USAGE. */
-int view_filter_of(const struct invocation *in, struct view_filter *out);
+int view_filter_of(const struct vw_cli_invocation *in, struct view_filter *out);
 
 /* "compliant", "gaps", "unknown". */
 const char *view_status(const struct vw_record_view *view);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-volatile sig_atomic_t cancelled;
+
 
 static const struct fixture_version first = {
     .model = "m",

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-volatile sig_atomic_t cancelled;
+
 
 static char folder[] = "/tmp/vw_census_test.XXXXXX";
 static struct vw_store *store;
@@ -22,7 +22,7 @@ static int open_store(void **state)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	(void)state;
-	cancelled = 0;
+	vw_cli_cancelled = 0;
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
@@ -206,7 +206,7 @@ static void a_signal_ends_it(void **state)
 	struct census census = {.models = 7};
 	struct vw_error err = VW_ERROR_INIT;
 	write_step(put_version, &a1);
-	cancelled = 1;
+	vw_cli_cancelled = 1;
 	assert_int_equal(census_take(store, &census, &err), VW_ECANCELLED);
 	assert_int_equal(census.models, 7);
 }

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-volatile sig_atomic_t cancelled;
+
 
 static struct health_facts sample(void)
 {

@@ -2,14 +2,14 @@
 #include "command.h"
 #include "gaps.h"
 
-#include "capture.h"
+#include "../cli/capture.h"
 #include "fixture.h"
 
-volatile sig_atomic_t cancelled;
 
-static const struct command *command_named(const char *name)
+
+static const struct vw_cli_command *command_named(const char *name)
 {
-	const struct command *c = commands;
+	const struct vw_cli_command *c = commands;
 	while (strcmp(c->name, name) != 0)
 		c++;
 	return c;
@@ -18,8 +18,8 @@ static const struct command *command_named(const char *name)
 /* Runs a command on the fixture's state with one option set. */
 static char *output_of(const char *name, const char *option, const char *value)
 {
-	struct invocation in = {.command = command_named(name), .state_dir = fixture_folder};
-	const struct option_spec *options = in.command->options;
+	struct vw_cli_invocation in = {.command = command_named(name), .state_dir = fixture_folder};
+	const struct vw_cli_option *options = in.command->options;
 	for (int i = 0; options[i].name; i++) {
 		in.values[i] = options[i].choices ? options[i].choices[0] : NULL;
 		if (strcmp(options[i].name, option) == 0)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-volatile sig_atomic_t cancelled;
+
 
 static struct vw_buffer page;
 

@@ -2,11 +2,11 @@
 #include "command.h"
 #include "help.h"
 
-#include "capture.h"
+#include "../cli/capture.h"
 
-volatile sig_atomic_t cancelled;
 
-static char *help_of(const struct command *command)
+
+static char *help_of(const struct vw_cli_command *command)
 {
 	struct capture c = capture_begin(0);
 	help_command(stdout, command);
@@ -20,7 +20,7 @@ static void the_overview_lists_every_command(void **state)
 	(void)state;
 	help_overview(stdout);
 	capture_end(&c);
-	for (const struct command *command = commands; command->name; command++) {
+	for (const struct vw_cli_command *command = commands; command->name; command++) {
 		char line[64];
 		snprintf(line, sizeof(line), "\n  %-16s ", command->name);
 		if (!strstr(c.text, line) || !strstr(c.text, command->summary))
@@ -32,11 +32,11 @@ static void the_overview_lists_every_command(void **state)
 static void help_names_every_option(void **state)
 {
 	(void)state;
-	for (const struct command *command = commands; command->name; command++) {
+	for (const struct vw_cli_command *command = commands; command->name; command++) {
 		char *text = help_of(command), wanted[128];
 		snprintf(wanted, sizeof(wanted), "usage: vw-agent %s", command->name);
 		assert_int_equal(strncmp(text, wanted, strlen(wanted)), 0);
-		for (const struct option_spec *o = command->options; o && o->name; o++) {
+		for (const struct vw_cli_option *o = command->options; o && o->name; o++) {
 			snprintf(wanted, sizeof(wanted), "  --%s%s%s", o->name, o->argument ? " " : "",
 				 o->argument ? o->argument : "");
 			if (!strstr(text, wanted) || !strstr(text, o->help))
@@ -50,18 +50,18 @@ static void help_names_every_option(void **state)
 static void the_table_is_sound(void **state)
 {
 	(void)state;
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = commands; c->name; c++) {
 		int options = 0;
 		assert_non_null(c->run);
 		assert_in_range(c->max_positional, c->min_positional, 3);
 		assert_int_equal(c->max_positional > 0, c->positional != NULL);
-		for (const struct option_spec *o = c->options; o && o->name; o++, options++) {
+		for (const struct vw_cli_option *o = c->options; o && o->name; o++, options++) {
 			assert_true(o->argument || !o->choices); /* a switch has nothing to choose */
-			for (const struct option_spec *g = global_options; g->name; g++)
+			for (const struct vw_cli_option *g = global_options; g->name; g++)
 				assert_string_not_equal(o->name, g->name);
 		}
 		assert_in_range(options, 0, MAX_OPTIONS);
-		for (const struct command *other = commands; other < c; other++)
+		for (const struct vw_cli_command *other = commands; other < c; other++)
 			assert_string_not_equal(other->name, c->name);
 	}
 }
@@ -84,7 +84,7 @@ static void help_finds_what_it_is_asked_for(void **state)
 
 static char *completion_of(const char *shell)
 {
-	struct invocation in = {.positional = {shell}, .positional_count = 1};
+	struct vw_cli_invocation in = {.positional = {shell}, .positional_count = 1};
 	struct capture c = capture_begin(0);
 	int code = run_completion(&in);
 	capture_end(&c);
@@ -100,11 +100,11 @@ static void completion_has_all_of_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		char *text = completion_of(shells[i].shell), word[80];
-		for (const struct command *c = commands; c->name; c++) {
+		for (const struct vw_cli_command *c = commands; c->name; c++) {
 			const char *space = strchr(c->name, ' ');
 			if (!strstr(text, space ? space + 1 : c->name))
 				fail_msg("%s: %s", shells[i].shell, c->name);
-			for (const struct option_spec *o = c->options; o && o->name; o++) {
+			for (const struct vw_cli_option *o = c->options; o && o->name; o++) {
 				int before = (int)(strchr(shells[i].option, '%') - shells[i].option);
 				snprintf(word, sizeof(word), "%.*s%s", before, shells[i].option, o->name);
 				if (!strstr(text, word))

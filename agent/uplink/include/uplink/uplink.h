@@ -26,7 +26,7 @@ struct vw_uplink_settings {
 	const char *const *refuses; /* kinds of commands that the local file forbids, "set_policy"; NULL-terminated */
 	bool secrets;               /* takes secrets from the controller */
 };
-/* VW_ENOTFOUND: not enrolled. Fails only before the thread runs; after that, troubles are in vw_uplink_state() and the log. */
+/* VW_ENOTFOUND: not enrolled. Fails only before the thread runs; after that, troubles are in vw_uplink_look() and the log. */
 int vw_uplink_start(const struct vw_uplink_settings *settings, struct vw_uplink **out, struct vw_error *err);
 /* Says goodbye and waits for the thread, a few seconds at most. NULL is fine. */
 void vw_uplink_stop(struct vw_uplink *uplink);
@@ -75,6 +75,6 @@ struct vw_uplink_status {
 	uint64_t connects, batches, entries_sent, bytes_sent, receipts, duplicates_asked;
 	struct vw_error last_error;
 };
-void vw_uplink_state(const struct vw_uplink *uplink, struct vw_uplink_status *out);
+void vw_uplink_look(const struct vw_uplink *uplink, struct vw_uplink_status *out);
 
 #endif

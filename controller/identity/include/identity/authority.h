@@ -8,6 +8,7 @@
 #ifndef IDENTITY_AUTHORITY_H
 #define IDENTITY_AUTHORITY_H
 
+#include "base/secret.h"
 #include "fleet/certificate.h"
 #include "fleet/receipt.h"
 

@@ -4,20 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static void words_of(const struct option_spec *options)
+static void words_of(const struct vw_cli_option *options)
 {
 	for (; options && options->name; options++)
 		printf(" --%s", options->name);
 }
 
 /* First words, each once: "audit" stands for three commands. */
-static bool first_of_its_word(const struct command *c)
+static bool first_of_its_word(const struct vw_cli_command *c)
 {
 	size_t len = strcspn(c->name, " ");
 	return c == commands || strncmp(c[-1].name, c->name, len) != 0 || strcspn(c[-1].name, " ") != len;
 }
 
-static void choices(const struct option_spec *option)
+static void choices(const struct vw_cli_option *option)
 {
 	for (const char *const *choice = option->choices; *choice; choice++)
 		printf("%s%s", choice == option->choices ? "" : " ", *choice);
@@ -38,9 +38,9 @@ static void quoted(const char *text)
 
 /* ---- bash ---- */
 
-static void bash_command(const struct command *c)
+static void bash_command(const struct vw_cli_command *c)
 {
-	for (const struct option_spec *o = c->options; o && o->name; o++) {
+	for (const struct vw_cli_option *o = c->options; o && o->name; o++) {
 		if (!o->choices)
 			continue;
 		printf("\t\"%s\"*) [ \"$prev\" = --%s ] && { COMPREPLY=($(compgen -W '", c->name, o->name);
@@ -64,14 +64,14 @@ static void bash(void)
 	      "return ;;\n"
 	      "\tesac\n\tcase \"${COMP_WORDS[1]-} ${COMP_WORDS[2]-}\" in\n",
 	      stdout);
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		bash_command(c);
 	fputs("\tesac\n\tif [ \"$COMP_CWORD\" = 1 ]; then words='", stdout);
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		if (first_of_its_word(c))
 			printf("%.*s ", (int)strcspn(c->name, " "), c->name);
 	fputs("'; fi\n\tif [ \"$COMP_CWORD\" = 2 ]; then\n\t\tcase ${COMP_WORDS[1]-} in\n", stdout);
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		if (strchr(c->name, ' '))
 			printf("\t\t%.*s) words+=' %s' ;;&\n", (int)strcspn(c->name, " "), c->name,
 			       strchr(c->name, ' ') + 1);
@@ -84,7 +84,7 @@ static void bash(void)
 /* ---- fish ---- */
 
 /* When a command is meant: both of its words stand there. */
-static void fish_condition(const struct command *c)
+static void fish_condition(const struct vw_cli_command *c)
 {
 	const char *second = strchr(c->name, ' ');
 	printf("complete -c vw-agent -n '__fish_seen_subcommand_from %.*s", (int)strcspn(c->name, " "), c->name);
@@ -93,7 +93,7 @@ static void fish_condition(const struct command *c)
 	putchar('\'');
 }
 
-static void fish_command(const struct command *c)
+static void fish_command(const struct vw_cli_command *c)
 {
 	int first = (int)strcspn(c->name, " ");
 	const char *second = c->name[first] ? c->name + first + 1 : NULL;
@@ -106,7 +106,7 @@ static void fish_command(const struct command *c)
 		printf("complete -c vw-agent -f -n __fish_use_subcommand -a %s -d ", c->name);
 	quoted(c->summary);
 	putchar('\n');
-	for (const struct option_spec *o = c->options; o && o->name; o++) {
+	for (const struct vw_cli_option *o = c->options; o && o->name; o++) {
 		fish_condition(c);
 		printf(" -l %s %s", o->name,
 		       !o->argument ? "" : (strcmp(o->argument, "FILE") == 0 ? "-r -F " : "-x "));
@@ -124,7 +124,7 @@ static void fish_command(const struct command *c)
 static void fish(void)
 {
 	puts("# fish completion for vw-agent\ncomplete -c vw-agent -f");
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		fish_command(c);
 	puts("complete -c vw-agent -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
 	     "complete -c vw-agent -l config -r -F -d 'configuration file'\n"
@@ -135,7 +135,7 @@ static void fish(void)
 /* ---- zsh ---- */
 
 /* One option as _arguments wants it: '--name=[help]:ARGUMENT:values'. */
-static void zsh_option(const struct option_spec *o)
+static void zsh_option(const struct vw_cli_option *o)
 {
 	printf(" '--%s%s[", o->name, o->argument ? "=" : "");
 	for (const char *at = o->help; *at; at++) {
@@ -172,7 +172,7 @@ static void zsh_word(const char *word, size_t len, const char *what)
 static void zsh_first_words(void)
 {
 	puts("  local -a words_of_command\n  words_of_command=(");
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		if (first_of_its_word(c))
 			zsh_word(c->name, strcspn(c->name, " "),
 				 strchr(c->name, ' ') ? "group of commands" : c->summary);
@@ -180,11 +180,11 @@ static void zsh_first_words(void)
 }
 
 /* The second words of a group; then both words are the command's name. */
-static void zsh_group(const struct command *first)
+static void zsh_group(const struct vw_cli_command *first)
 {
 	size_t len = strcspn(first->name, " ");
 	printf("  %.*s)\n  words_of_command=(\n", (int)len, first->name);
-	for (const struct command *c = first; c->name && strncmp(c->name, first->name, len + 1) == 0; c++)
+	for (const struct vw_cli_command *c = first; c->name && strncmp(c->name, first->name, len + 1) == 0; c++)
 		zsh_word(c->name + len + 1, strlen(c->name + len + 1), c->summary);
 	puts("  )\n    if (( CURRENT == 3 )); then _describe command words_of_command; return; fi\n"
 	     "    name=\"$name $words[3]\" ;;");
@@ -195,15 +195,15 @@ static void zsh(void)
 	puts("#compdef vw-agent\n# zsh completion for vw-agent\n_vw_agent() {\n  local name=$words[2]");
 	zsh_first_words();
 	puts("  case $name in");
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		if (strchr(c->name, ' ') && first_of_its_word(c))
 			zsh_group(c);
 	puts("  completion) (( CURRENT == 3 )) && compadd bash zsh fish ;;\n  esac\n  case $name in");
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = commands; c->name; c++) {
 		printf("  '%s') _arguments", c->name);
-		for (const struct option_spec *o = c->options; o && o->name; o++)
+		for (const struct vw_cli_option *o = c->options; o && o->name; o++)
 			zsh_option(o);
-		for (const struct option_spec *o = global_options; o->name; o++)
+		for (const struct vw_cli_option *o = global_options; o->name; o++)
 			zsh_option(o);
 		puts(" '*: :' ;;");
 	}
@@ -212,7 +212,7 @@ static void zsh(void)
 	     "fi");
 }
 
-int run_completion(struct invocation *in)
+int run_completion(struct vw_cli_invocation *in)
 {
 	static const struct {
 		const char *name;

@@ -29,7 +29,7 @@ static void wrap(FILE *out, const char *text, int indent, int width)
 	fputc('\n', out);
 }
 
-static void print_options(FILE *out, const struct option_spec *options)
+static void print_options(FILE *out, const struct vw_cli_option *options)
 {
 	for (; options && options->name; options++) {
 		char left[64];
@@ -49,7 +49,7 @@ void help_overview(FILE *out)
 	      "its compliance gaps and an audit trail.\n\n"
 	      "usage: vw-agent [--config FILE] [--state FOLDER] COMMAND [OPTION...]\n\nCommands:\n",
 	      out);
-	for (const struct command *c = commands; c->name; c++)
+	for (const struct vw_cli_command *c = commands; c->name; c++)
 		fprintf(out, "  %-16s %s\n", c->name, c->summary);
 	fputs("\nBegin with:\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 vw-agent sync\n  vw-agent inventory\n  "
 	      "vw-agent gaps\n\n"
@@ -57,7 +57,7 @@ void help_overview(FILE *out)
 	      out);
 }
 
-void help_command(FILE *out, const struct command *c)
+void help_command(FILE *out, const struct vw_cli_command *c)
 {
 	fprintf(out, "usage: vw-agent %s%s%s%s\n\n", c->name, c->options ? " [OPTION...]" : "",
 		c->positional ? " " : "", c->positional ? c->positional : "");
@@ -86,7 +86,7 @@ int help_topic(int argc, char **argv)
 		help_overview(stdout);
 		return EXIT_OK;
 	}
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = commands; c->name; c++) {
 		char words[64];
 		snprintf(words, sizeof(words), "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 		if (strcmp(c->name, words) == 0) {
@@ -104,7 +104,7 @@ bool help_group(FILE *out, const char *first)
 {
 	bool found = false;
 	size_t len = strlen(first);
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = commands; c->name; c++) {
 		if (strncmp(c->name, first, len) != 0 || c->name[len] != ' ')
 			continue;
 		if (!found)

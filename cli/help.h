@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 void help_overview(FILE *out);
-void help_command(FILE *out, const struct command *command);
+void help_command(FILE *out, const struct vw_cli_command *command);
 /* `help [COMMAND…]`: prints to standard output; an exit code. */
 int help_topic(int argc, char **argv);
 /* For "audit" without its second word: lists what there is. False if no command begins so. */

@@ -1,4 +1,4 @@
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include "base/text.h"
 
@@ -11,7 +11,7 @@
 #define GAP       2 /* columns between two cells */
 #define NARROWEST 8 /* a column is never cut below this */
 
-size_t terminal_columns(void)
+size_t vw_cli_columns(void)
 {
 	struct winsize size;
 	const char *env = getenv("COLUMNS");
@@ -25,7 +25,7 @@ size_t terminal_columns(void)
 	return 80;
 }
 
-bool terminal_colours(const char *when)
+bool vw_cli_colours(const char *when)
 {
 	const char *none = getenv("NO_COLOR");
 	if (strcmp(when, "auto") != 0)
@@ -35,16 +35,16 @@ bool terminal_colours(const char *when)
 
 static const char *const tone_codes[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[2m", "\033[1m"};
 
-void tone_append(struct vw_buffer *out, enum tone tone, bool colours, const char *text)
+void vw_cli_tone_append(struct vw_buffer *out, enum vw_cli_tone tone, bool colours, const char *text)
 {
-	if (colours && tone != TONE_PLAIN)
+	if (colours && tone != VW_CLI_PLAIN)
 		vw_buffer_puts(out, tone_codes[tone]);
 	vw_text_append_safe(out, text ? text : "");
-	if (colours && tone != TONE_PLAIN)
+	if (colours && tone != VW_CLI_PLAIN)
 		vw_buffer_puts(out, "\033[0m");
 }
 
-void cell_append(struct vw_buffer *out, const char *text, size_t columns)
+void vw_cli_cell_append(struct vw_buffer *out, const char *text, size_t columns)
 {
 	struct vw_buffer safe;
 	vw_buffer_init(&safe, 0);
@@ -53,37 +53,37 @@ void cell_append(struct vw_buffer *out, const char *text, size_t columns)
 	vw_buffer_reset(&safe);
 }
 
-enum tone tone_of_status(const char *status)
+enum vw_cli_tone vw_cli_tone_of_status(const char *status)
 {
 	if (strcmp(status, "compliant") == 0 || strcmp(status, "pass") == 0)
-		return TONE_GOOD;
+		return VW_CLI_GOOD;
 	if (strcmp(status, "gaps") == 0 || strcmp(status, "gap") == 0)
-		return TONE_BAD;
-	return strcmp(status, "not_applicable") == 0 ? TONE_QUIET : TONE_WARN;
+		return VW_CLI_BAD;
+	return strcmp(status, "not_applicable") == 0 ? VW_CLI_QUIET : VW_CLI_WARN;
 }
 
-enum tone tone_of_stage(const char *stage)
+enum vw_cli_tone vw_cli_tone_of_stage(const char *stage)
 {
 	if (stage && strcmp(stage, "Production") == 0)
-		return TONE_GOOD;
+		return VW_CLI_GOOD;
 	if (stage && strcmp(stage, "Staging") == 0)
-		return TONE_WARN;
-	return TONE_QUIET;
+		return VW_CLI_WARN;
+	return VW_CLI_QUIET;
 }
 
-enum tone tone_of_severity(const char *severity)
+enum vw_cli_tone vw_cli_tone_of_severity(const char *severity)
 {
 	if (strcmp(severity, "critical") == 0 || strcmp(severity, "high") == 0)
-		return TONE_BAD;
-	return strcmp(severity, "medium") == 0 ? TONE_WARN : TONE_PLAIN;
+		return VW_CLI_BAD;
+	return strcmp(severity, "medium") == 0 ? VW_CLI_WARN : VW_CLI_PLAIN;
 }
 
-void table_begin(struct table *table, const char *const *headings, size_t columns, size_t flexible, bool colours)
+void vw_cli_table_begin(struct vw_cli_table *table, const char *const *headings, size_t columns, size_t flexible, bool colours)
 {
-	*table = (struct table){.headings = headings, .columns = columns, .flexible = flexible, .colours = colours};
+	*table = (struct vw_cli_table){.headings = headings, .columns = columns, .flexible = flexible, .colours = colours};
 }
 
-const char *terminal_safe(struct vw_arena *arena, const char *text)
+const char *vw_cli_safe(struct vw_arena *arena, const char *text)
 {
 	struct vw_buffer safe;
 	vw_buffer_init(&safe, 0);
@@ -93,7 +93,7 @@ const char *terminal_safe(struct vw_arena *arena, const char *text)
 	return copy ? copy : "-";
 }
 
-static void natural_widths(const struct table *table, size_t *widths)
+static void natural_widths(const struct vw_cli_table *table, size_t *widths)
 {
 	for (size_t c = 0; c < table->columns; c++) {
 		widths[c] = table->headings ? vw_text_columns(table->headings[c]) : 0;
@@ -105,7 +105,7 @@ static void natural_widths(const struct table *table, size_t *widths)
 }
 
 /* Takes room from the widest flexible column until a row of so many columns fits. False if it cannot. */
-static bool narrow(const struct table *table, size_t *widths, size_t columns, size_t room)
+static bool narrow(const struct vw_cli_table *table, size_t *widths, size_t columns, size_t room)
 {
 	for (;;) {
 		size_t sum = GAP * (columns - 1), widest = columns;
@@ -124,7 +124,7 @@ static bool narrow(const struct table *table, size_t *widths, size_t columns, si
 }
 
 /* Widths, and how many columns are shown: the last ones are left out where even narrow ones have no room. */
-static void fit(struct table *table, size_t room)
+static void fit(struct vw_cli_table *table, size_t room)
 {
 	table->shown = table->columns;
 	natural_widths(table, table->widths);
@@ -137,11 +137,11 @@ static void fit(struct table *table, size_t room)
 }
 
 /* A later row may be wider than those that the widths were made for: it is only cut on a terminal. */
-static void print_cell(const struct table *table, const struct row *row, size_t c, struct vw_buffer *out)
+static void print_cell(const struct vw_cli_table *table, const struct vw_cli_row *row, size_t c, struct vw_buffer *out)
 {
 	const char *text = row->cells[c];
 	size_t width = table->widths[c], columns = vw_text_columns(text);
-	bool tinted = table->colours && row->tones[c] != TONE_PLAIN, last = c + 1 == table->shown;
+	bool tinted = table->colours && row->tones[c] != VW_CLI_PLAIN, last = c + 1 == table->shown;
 	if (tinted)
 		vw_buffer_puts(out, tone_codes[row->tones[c]]);
 	if ((columns > width && !table->cut) || (last && columns <= width))
@@ -153,7 +153,7 @@ static void print_cell(const struct table *table, const struct row *row, size_t 
 	vw_buffer_puts(out, last ? "\n" : "  ");
 }
 
-static void print_row(const struct table *table, const struct row *row)
+static void print_row(const struct vw_cli_table *table, const struct vw_cli_row *row)
 {
 	struct vw_buffer out;
 	vw_buffer_init(&out, 0);
@@ -164,14 +164,14 @@ static void print_row(const struct table *table, const struct row *row)
 }
 
 /* Prints the rows that are held. */
-static void flush_rows(struct table *table)
+static void flush_rows(struct vw_cli_table *table)
 {
 	if (!table->fitted) {
-		struct row headings = {0};
-		fit(table, terminal_columns());
+		struct vw_cli_row headings = {0};
+		fit(table, vw_cli_columns());
 		for (size_t c = 0; table->headings && c < table->columns; c++) {
 			headings.cells[c] = table->headings[c];
-			headings.tones[c] = TONE_STRONG;
+			headings.tones[c] = VW_CLI_STRONG;
 		}
 		if (table->headings)
 			print_row(table, &headings);
@@ -184,40 +184,40 @@ static void flush_rows(struct table *table)
 	table->rows = NULL;
 }
 
-static bool make_room(struct table *table)
+static bool make_room(struct vw_cli_table *table)
 {
-	if (table->count == TABLE_ROWS)
+	if (table->count == VW_CLI_TABLE_ROWS)
 		flush_rows(table);
 	if (!table->arena)
 		table->arena = vw_arena_open(0);
 	if (!table->arena)
 		return false;
 	if (!table->rows)
-		table->rows = vw_arena_array(table->arena, TABLE_ROWS, sizeof(*table->rows));
+		table->rows = vw_arena_array(table->arena, VW_CLI_TABLE_ROWS, sizeof(*table->rows));
 	return table->rows;
 }
 
-bool table_add(struct table *table, const char *const *cells, const enum tone *tones)
+bool vw_cli_table_add(struct vw_cli_table *table, const char *const *cells, const enum vw_cli_tone *tones)
 {
 	if (!make_room(table))
 		return false;
-	struct row *row = &table->rows[table->count];
+	struct vw_cli_row *row = &table->rows[table->count];
 	for (size_t i = 0; i < table->columns; i++) {
 		/* only of safe text the width can be told */
-		row->cells[i] = terminal_safe(table->arena, cells[i]);
-		row->tones[i] = tones ? tones[i] : TONE_PLAIN;
+		row->cells[i] = vw_cli_safe(table->arena, cells[i]);
+		row->tones[i] = tones ? tones[i] : VW_CLI_PLAIN;
 	}
 	table->count++;
 	return !vw_arena_failed(table->arena);
 }
 
-void table_end(struct table *table)
+void vw_cli_table_end(struct vw_cli_table *table)
 {
 	flush_rows(table);
-	table_drop(table);
+	vw_cli_table_drop(table);
 }
 
-void table_drop(struct table *table)
+void vw_cli_table_drop(struct vw_cli_table *table)
 {
 	vw_arena_close(table->arena);
 	table->arena = NULL;

@@ -1,10 +1,10 @@
 /* terminal_test.c: tables line up, fit the window, cost no more when they are long, and steer no terminal. */
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include "base/text.h"
-#include "capture.h"
+#include "../cli/capture.h"
 
-volatile sig_atomic_t cancelled;
+
 
 static const char *const headings[] = {"NAME", "N", "WHAT"};
 
@@ -19,11 +19,11 @@ static int no_environment(void **state)
 static char *printed(unsigned short columns, bool colours, const char *const (*rows)[3], size_t count)
 {
 	struct capture c = capture_begin(columns);
-	struct table table;
-	table_begin(&table, headings, 3, 1 << 0 | 1 << 2, colours);
+	struct vw_cli_table table;
+	vw_cli_table_begin(&table, headings, 3, 1 << 0 | 1 << 2, colours);
 	for (size_t i = 0; i < count; i++)
-		assert_true(table_add(&table, rows[i], NULL));
-	table_end(&table);
+		assert_true(vw_cli_table_add(&table, rows[i], NULL));
+	vw_cli_table_end(&table);
 	capture_end(&c);
 	return c.text;
 }
@@ -90,24 +90,24 @@ static void a_window_cuts_the_widest_flexible_cells(void **state)
 static void a_long_table_is_printed_on_the_way(void **state)
 {
 	struct capture c = capture_begin(0);
-	struct table table;
+	struct vw_cli_table table;
 	char name[32], what[64];
 	size_t most = 0, lines = 0;
 	(void)state;
-	table_begin(&table, headings, 3, 0, false);
-	for (int i = 0; i < 5 * TABLE_ROWS / 2; i++) {
+	vw_cli_table_begin(&table, headings, 3, 0, false);
+	for (int i = 0; i < 5 * VW_CLI_TABLE_ROWS / 2; i++) {
 		snprintf(name, sizeof(name), "name-%d", i);
 		memset(what, 'w', sizeof(what));
-		what[i == 5 * TABLE_ROWS / 2 - 1 ? 60 : 10] = '\0';
-		assert_true(table_add(&table, (const char *const[]){name, "1", what}, NULL));
+		what[i == 5 * VW_CLI_TABLE_ROWS / 2 - 1 ? 60 : 10] = '\0';
+		assert_true(vw_cli_table_add(&table, (const char *const[]){name, "1", what}, NULL));
 		most = vw_arena_used(table.arena) > most ? vw_arena_used(table.arena) : most;
 	}
-	table_end(&table);
+	vw_cli_table_end(&table);
 	capture_end(&c);
 	for (const char *at = c.text; (at = strchr(at, '\n')); at++)
 		lines++;
-	assert_int_equal(lines, 1 + 5 * TABLE_ROWS / 2);
-	assert_in_range(most, 1, (size_t)TABLE_ROWS * 512);
+	assert_int_equal(lines, 1 + 5 * VW_CLI_TABLE_ROWS / 2);
+	assert_in_range(most, 1, (size_t)VW_CLI_TABLE_ROWS * 512);
 	assert_int_equal(strncmp(c.text, "NAME", 4), 0);
 	assert_null(strstr(c.text + 1, "NAME")); /* once */
 	/* in order, and a cell that is wider than those before it is whole */
@@ -135,7 +135,7 @@ static void a_cell_is_as_wide_as_asked(void **state)
 	for (size_t i = 0; i < 5; i++) {
 		struct vw_buffer out;
 		vw_buffer_init(&out, 0);
-		cell_append(&out, texts[i], 12);
+		vw_cli_cell_append(&out, texts[i], 12);
 		assert_int_equal(vw_text_columns(vw_buffer_text(&out)), 12);
 		assert_null(strchr(vw_buffer_text(&out), 0x1b));
 		vw_buffer_reset(&out);
@@ -149,16 +149,16 @@ static void colours_are_where_they_are_wanted(void **state)
 	char *text = printed(0, true, rows, 1);
 	assert_non_null(strstr(text, "\033[1mNAME\033[0m"));
 	free(text);
-	assert_true(terminal_colours("always"));
-	assert_false(terminal_colours("never"));
+	assert_true(vw_cli_colours("always"));
+	assert_false(vw_cli_colours("never"));
 	struct capture c = capture_begin(80);
-	bool in_terminal = terminal_colours("auto");
+	bool in_terminal = vw_cli_colours("auto");
 	setenv("NO_COLOR", "1", 1);
-	bool unwanted = terminal_colours("auto");
+	bool unwanted = vw_cli_colours("auto");
 	setenv("COLUMNS", "132", 1);
-	size_t columns = terminal_columns();
+	size_t columns = vw_cli_columns();
 	setenv("COLUMNS", "nonsense", 1);
-	size_t window = terminal_columns();
+	size_t window = vw_cli_columns();
 	capture_end(&c);
 	free(c.text);
 	assert_true(in_terminal);
@@ -166,8 +166,8 @@ static void colours_are_where_they_are_wanted(void **state)
 	assert_int_equal(columns, 132);
 	assert_int_equal(window, 80);
 	c = capture_begin(0);
-	in_terminal = terminal_colours("auto");
-	columns = terminal_columns();
+	in_terminal = vw_cli_colours("auto");
+	columns = vw_cli_columns();
 	capture_end(&c);
 	free(c.text);
 	assert_false(in_terminal);
@@ -176,17 +176,17 @@ static void colours_are_where_they_are_wanted(void **state)
 
 static void an_empty_table_has_its_headings(void **state)
 {
-	struct table table;
+	struct vw_cli_table table;
 	(void)state;
 	char *text = printed(0, false, NULL, 0);
 	assert_string_equal(text, "NAME  N  WHAT\n");
 	free(text);
 	struct capture c = capture_begin(0);
-	table_begin(&table, headings, 3, 0, false);
-	assert_true(table_add(&table, (const char *const[]){"a", "b", "c"}, NULL));
-	table_drop(&table); /* a failure in between */
-	table_begin(&table, NULL, 3, 0, false);
-	table_end(&table);
+	vw_cli_table_begin(&table, headings, 3, 0, false);
+	assert_true(vw_cli_table_add(&table, (const char *const[]){"a", "b", "c"}, NULL));
+	vw_cli_table_drop(&table); /* a failure in between */
+	vw_cli_table_begin(&table, NULL, 3, 0, false);
+	vw_cli_table_end(&table);
 	capture_end(&c);
 	assert_string_equal(c.text, "");
 	free(c.text);
@@ -195,14 +195,14 @@ static void an_empty_table_has_its_headings(void **state)
 static void tones_say_how_bad_it_is(void **state)
 {
 	(void)state;
-	assert_int_equal(tone_of_status("compliant"), TONE_GOOD);
-	assert_int_equal(tone_of_status("gaps"), TONE_BAD);
-	assert_int_equal(tone_of_status("unknown"), TONE_WARN);
-	assert_int_equal(tone_of_status("not_applicable"), TONE_QUIET);
-	assert_int_equal(tone_of_stage("Production"), TONE_GOOD);
-	assert_int_equal(tone_of_stage(NULL), TONE_QUIET);
-	assert_int_equal(tone_of_severity("critical"), TONE_BAD);
-	assert_int_equal(tone_of_severity("low"), TONE_PLAIN);
+	assert_int_equal(vw_cli_tone_of_status("compliant"), VW_CLI_GOOD);
+	assert_int_equal(vw_cli_tone_of_status("gaps"), VW_CLI_BAD);
+	assert_int_equal(vw_cli_tone_of_status("unknown"), VW_CLI_WARN);
+	assert_int_equal(vw_cli_tone_of_status("not_applicable"), VW_CLI_QUIET);
+	assert_int_equal(vw_cli_tone_of_stage("Production"), VW_CLI_GOOD);
+	assert_int_equal(vw_cli_tone_of_stage(NULL), VW_CLI_QUIET);
+	assert_int_equal(vw_cli_tone_of_severity("critical"), VW_CLI_BAD);
+	assert_int_equal(vw_cli_tone_of_severity("low"), VW_CLI_PLAIN);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "notify.h"
+#include "cli/notify.h"
 
 #include "../base/cmocka_all.h"
 
@@ -72,131 +72,131 @@ static const char *received(void)
 static void says_what_it_should(void **state)
 {
 	(void)state;
-	struct notifier n;
-	notify_open(&n);
-	notify_state(&n, "READY=1", "first sync");
+	struct vw_cli_notifier n;
+	vw_cli_notify_open(&n);
+	vw_cli_notify_state(&n, "READY=1", "first sync");
 	assert_string_equal(received(), "READY=1\nSTATUS=first sync\n");
-	notify_state(&n, "STOPPING=1", NULL);
+	vw_cli_notify_state(&n, "STOPPING=1", NULL);
 	assert_string_equal(received(), "STOPPING=1\n");
-	notify_status(&n, "3 versions");
+	vw_cli_notify_status(&n, "3 versions");
 	assert_string_equal(received(), "STATUS=3 versions\n");
-	notify_close(&n);
-	notify_status(&n, "nobody hears this");
+	vw_cli_notify_close(&n);
+	vw_cli_notify_status(&n, "nobody hears this");
 	assert_string_equal(received(), "");
 }
 
 static void a_reload_has_its_time(void **state)
 {
 	(void)state;
-	struct notifier n;
+	struct vw_cli_notifier n;
 	struct timespec now;
 	long long usec;
-	notify_open(&n);
-	notify_reloading(&n);
+	vw_cli_notify_open(&n);
+	vw_cli_notify_reloading(&n);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	assert_int_equal(sscanf(received(), "RELOADING=1\nMONOTONIC_USEC=%lld\n", &usec), 1);
 	assert_in_range(usec, (now.tv_sec - 5) * 1000000LL, now.tv_sec * 1000000LL + 1000000);
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 }
 
 /* A line end would begin an assignment of its own. */
 static void a_status_is_one_line(void **state)
 {
 	(void)state;
-	struct notifier n;
-	notify_open(&n);
-	notify_status(&n, "a\nMAINPID=1");
+	struct vw_cli_notifier n;
+	vw_cli_notify_open(&n);
+	vw_cli_notify_status(&n, "a\nMAINPID=1");
 	assert_string_equal(received(), "STATUS=a\\u{0a}MAINPID=1\n");
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 }
 
 static void signs_of_life_come_when_they_are_wanted(void **state)
 {
 	(void)state;
-	struct notifier n;
-	notify_open(&n);
-	notify_alive(&n);
+	struct vw_cli_notifier n;
+	vw_cli_notify_open(&n);
+	vw_cli_notify_alive(&n);
 	assert_string_equal(received(), ""); /* nobody asked */
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 
 	setenv("WATCHDOG_USEC", "200000", 1);
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_int_equal(n.watchdog_ms, 100);
-	notify_alive(&n);
+	vw_cli_notify_alive(&n);
 	assert_string_equal(received(), "WATCHDOG=1\n");
-	notify_alive(&n);
+	vw_cli_notify_alive(&n);
 	assert_string_equal(received(), ""); /* too early */
 	usleep(120 * 1000);
-	notify_alive(&n);
+	vw_cli_notify_alive(&n);
 	assert_string_equal(received(), "WATCHDOG=1\n");
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 }
 
 static void a_watchdog_of_another_process_is_not_ours(void **state)
 {
 	(void)state;
-	struct notifier n;
+	struct vw_cli_notifier n;
 	char pid[32];
 	setenv("WATCHDOG_USEC", "200000", 1);
 	setenv("WATCHDOG_PID", "1", 1);
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_int_equal(n.watchdog_ms, 0);
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("WATCHDOG_PID", pid, 1);
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_int_equal(n.watchdog_ms, 100);
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 	setenv("WATCHDOG_USEC", "1", 1);
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_int_equal(n.watchdog_ms, 1);
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 	for (size_t i = 0; i < 4; i++) {
 		setenv("WATCHDOG_USEC", (const char *const[]){"", "-5", "soon", "0"}[i], 1);
-		notify_open(&n);
+		vw_cli_notify_open(&n);
 		assert_int_equal(n.watchdog_ms, 0);
-		notify_close(&n);
+		vw_cli_notify_close(&n);
 	}
 	setenv("WATCHDOG_USEC", "200000", 1);
 	setenv("WATCHDOG_PID", "me", 1);
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_int_equal(n.watchdog_ms, 0);
-	notify_close(&n);
+	vw_cli_notify_close(&n);
 }
 
 static void what_is_no_address_is_left_alone(void **state)
 {
 	(void)state;
-	struct notifier n;
+	struct vw_cli_notifier n;
 	char long_name[200] = "/";
 	memset(long_name + 1, 'x', sizeof(long_name) - 2);
 	const char *names[] = {"", "relative/path", "vsock:2:1", "/", "@", long_name};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		setenv("NOTIFY_SOCKET", names[i], 1);
-		notify_open(&n);
-		notify_state(&n, "READY=1", NULL);
+		vw_cli_notify_open(&n);
+		vw_cli_notify_state(&n, "READY=1", NULL);
 		assert_true(i == 3 || n.fd < 0 || strlen(names[i]) > 1);
-		notify_close(&n);
+		vw_cli_notify_close(&n);
 	}
 	unsetenv("NOTIFY_SOCKET");
-	notify_open(&n);
+	vw_cli_notify_open(&n);
 	assert_true(n.fd < 0);
-	notify_alive(&n);
-	notify_reloading(&n);
-	notify_close(&n);
+	vw_cli_notify_alive(&n);
+	vw_cli_notify_reloading(&n);
+	vw_cli_notify_close(&n);
 }
 
 /* A listener that went away, or never reads, holds nobody up. */
 static void silence_is_survived(void **state)
 {
 	(void)state;
-	struct notifier n;
-	notify_open(&n);
+	struct vw_cli_notifier n;
+	vw_cli_notify_open(&n);
 	for (int i = 0; i < 1000; i++)
-		notify_status(&n, "full");
+		vw_cli_notify_status(&n, "full");
 	close(listener);
-	notify_status(&n, "gone");
-	notify_close(&n);
+	vw_cli_notify_status(&n, "gone");
+	vw_cli_notify_close(&n);
 }
 
 int main(void)

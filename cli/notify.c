@@ -1,4 +1,4 @@
-#include "notify.h"
+#include "cli/notify.h"
 
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -35,24 +35,24 @@ static int64_t watchdog_interval(void)
 	return us / 2000 > 0 ? us / 2000 : 1;
 }
 
-void notify_open(struct notifier *notifier)
+void vw_cli_notify_open(struct vw_cli_notifier *notifier)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
-	*notifier = (struct notifier){.fd = -1};
+	*notifier = (struct vw_cli_notifier){.fd = -1};
 	if (!name || !address_of(name, &notifier->to, &notifier->to_len))
 		return;
 	notifier->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	notifier->watchdog_ms = watchdog_interval();
 }
 
-void notify_close(struct notifier *notifier)
+void vw_cli_notify_close(struct vw_cli_notifier *notifier)
 {
 	if (notifier->fd >= 0)
 		close(notifier->fd);
 	notifier->fd = -1;
 }
 
-static void tell(const struct notifier *notifier, const char *text)
+static void tell(const struct vw_cli_notifier *notifier, const char *text)
 {
 	if (notifier->fd >= 0)
 		(void)sendto(notifier->fd, text, strlen(text), MSG_NOSIGNAL,
@@ -67,7 +67,7 @@ static void put_status(struct vw_buffer *out, const char *status)
 	vw_buffer_putc(out, '\n');
 }
 
-void notify_state(const struct notifier *notifier, const char *state, const char *status)
+void vw_cli_notify_state(const struct vw_cli_notifier *notifier, const char *state, const char *status)
 {
 	struct vw_buffer text;
 	vw_buffer_init(&text, 0);
@@ -78,7 +78,7 @@ void notify_state(const struct notifier *notifier, const char *state, const char
 	vw_buffer_reset(&text);
 }
 
-void notify_status(const struct notifier *notifier, const char *status)
+void vw_cli_notify_status(const struct vw_cli_notifier *notifier, const char *status)
 {
 	struct vw_buffer text;
 	vw_buffer_init(&text, 0);
@@ -87,7 +87,7 @@ void notify_status(const struct notifier *notifier, const char *status)
 	vw_buffer_reset(&text);
 }
 
-void notify_reloading(const struct notifier *notifier)
+void vw_cli_notify_reloading(const struct vw_cli_notifier *notifier)
 {
 	struct timespec now;
 	struct vw_buffer text;
@@ -99,7 +99,7 @@ void notify_reloading(const struct notifier *notifier)
 	vw_buffer_reset(&text);
 }
 
-void notify_alive(struct notifier *notifier)
+void vw_cli_notify_alive(struct vw_cli_notifier *notifier)
 {
 	int64_t now = vw_clock_monotonic();
 	if (notifier->watchdog_ms == 0 || (notifier->last_sign && now - notifier->last_sign < notifier->watchdog_ms))

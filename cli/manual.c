@@ -16,7 +16,7 @@
 static const char begin_mark[] = ".\\\" From the table of commands; do not edit: run vw-agent-manual.\n";
 static const char end_mark[] = ".\\\" End of what comes from the table.\n";
 
-volatile sig_atomic_t cancelled;
+
 
 /* One word as mdoc text: a backslash is roff's, and a dot or quote at a line's start makes it a request. */
 static void put_word(struct vw_buffer *out, const char *word, size_t len, bool first)
@@ -75,7 +75,7 @@ static void put_sentence(struct vw_buffer *out, const char *text)
 	vw_buffer_reset(&sentence);
 }
 
-static void put_options(struct vw_buffer *out, const struct option_spec *options)
+static void put_options(struct vw_buffer *out, const struct vw_cli_option *options)
 {
 	vw_buffer_puts(out, ".Bl -tag -width Ds\n");
 	for (; options->name; options++) {
@@ -102,7 +102,7 @@ static void put_examples(struct vw_buffer *out, const char *examples)
 	vw_buffer_puts(out, ".Ed\n");
 }
 
-static void put_command(struct vw_buffer *out, const struct command *command)
+static void put_command(struct vw_buffer *out, const struct vw_cli_command *command)
 {
 	vw_buffer_printf(out, ".Ss %s\n.Nm\n.Cm %s\n", command->name, command->name);
 	if (command->options)
@@ -126,7 +126,7 @@ static void put_table(struct vw_buffer *out)
 	vw_buffer_puts(out, ".Sh OPTIONS\nOf every command, in front of its name or behind it:\n");
 	put_options(out, global_options);
 	vw_buffer_puts(out, ".Sh COMMANDS\n");
-	for (const struct command *command = commands; command->name; command++)
+	for (const struct vw_cli_command *command = commands; command->name; command++)
 		put_command(out, command);
 }
 
