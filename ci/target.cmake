@@ -1,7 +1,7 @@
 # One function sets the properties of every target; nothing else in the tree does.
 #
 #   vw_library(NAME base SOURCES a.c b.c LINKS vw::jansson)      a static library with its own include folder
-#   vw_program(NAME vw-agent SOURCES main.c LINKS base)
+#   vw_program(NAME vw-agent SOURCES main.c LINKS base)          static-pie in releases; with DYNAMIC it loads shared libraries
 #   vw_unit_test(NAME base_text SOURCES text_test.c LINKS base)  a cmocka program, run by ctest
 
 set(VW_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
@@ -56,16 +56,15 @@ function(vw_headers_alone name)
 endfunction()
 
 function(vw_program)
-  cmake_parse_arguments(A "" "NAME" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(A "DYNAMIC" "NAME" "SOURCES;LINKS" ${ARGN})
   add_executable(${A_NAME} ${A_SOURCES})
   vw_properties(${A_NAME})
   target_include_directories(${A_NAME} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${A_NAME} PRIVATE ${A_LINKS})
+  target_link_options(${A_NAME} PRIVATE $<IF:$<AND:$<BOOL:${VW_STATIC}>,$<NOT:$<BOOL:${A_DYNAMIC}>>>,-static-pie,-pie>)
   if(VW_STATIC)
-    target_link_options(${A_NAME} PRIVATE -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
-                        -Wl,--build-id=none $<$<CONFIG:Release>:-s>)
-  else()
-    target_link_options(${A_NAME} PRIVATE -pie)
+    target_link_options(${A_NAME} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
+                        $<$<CONFIG:Release>:-s>)
   endif()
 endfunction()
 
