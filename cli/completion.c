@@ -1,8 +1,20 @@
-/* completion.c: completion scripts, written from the table of commands. */
-#include "command.h"
+/* completion.c: completion scripts, written from a program's tables. */
+#include "help.h"
 
 #include <stdio.h>
 #include <string.h>
+
+typedef const struct vw_cli_program program;
+
+static const char shell_names[] = "bash zsh fish";
+
+/* The shell function's name: "_vw_agent". In bash and zsh. */
+static void function_name(program *p)
+{
+	putchar('_');
+	for (const char *at = p->name; *at; at++)
+		putchar(*at == '-' ? '_' : *at);
+}
 
 static void words_of(const struct vw_cli_option *options)
 {

@@ -1,5 +1,7 @@
 #include "help.h"
 
+#include "base/buffer.h"
+
 #include <string.h>
 
 static void wrap(FILE *out, const char *text, int indent, int width)
@@ -29,86 +31,109 @@ static void wrap(FILE *out, const char *text, int indent, int width)
 	fputc('\n', out);
 }
 
-static void print_options(FILE *out, const struct vw_cli_option *options)
+const struct vw_cli_option help_option = {"help", NULL, "help on a command", NULL};
+
+static void print_option(FILE *out, const struct vw_cli_option *option)
 {
-	for (; options && options->name; options++) {
-		char left[64];
-		snprintf(left, sizeof(left), "--%s%s%s", options->name, options->argument ? " " : "",
-			 options->argument ? options->argument : "");
-		fprintf(out, "  %-22s ", left);
-		if (strlen(left) > 22)
-			fprintf(out, "\n%25s", "");
-		fprintf(out, "%s\n", options->help);
+	char left[64];
+	snprintf(left, sizeof(left), "--%s%s%s", option->name, option->argument ? " " : "",
+		 option->argument ? option->argument : "");
+	fprintf(out, "  %-22s ", left);
+	if (strlen(left) > 22)
+		fprintf(out, "\n%25s", "");
+	fprintf(out, "%s\n", option->help);
+}
+
+static void print_commands(const struct vw_cli_program *program, FILE *out)
+{
+	for (const struct vw_cli_command *c = program->commands; c->name; c++)
+		fprintf(out, "  %-16s %s\n", c->name, c->summary);
+}
+
+static void print_indented(FILE *out, const char *lines)
+{
+	while (*lines) {
+		int len = (int)strcspn(lines, "\n");
+		fprintf(out, "  %.*s\n", len, lines);
+		lines += len + (lines[len] == '\n');
 	}
 }
 
-void help_overview(FILE *out)
+void help_overview(const struct vw_cli_program *program, FILE *out)
 {
-	fputs("vw-agent reads an MLflow registry, without ever changing it, and keeps a record of every model "
-	      "version,\n"
-	      "its compliance gaps and an audit trail.\n\n"
-	      "usage: vw-agent [--config FILE] [--state FOLDER] COMMAND [OPTION...]\n\nCommands:\n",
-	      out);
-	for (const struct vw_cli_command *c = commands; c->name; c++)
-		fprintf(out, "  %-16s %s\n", c->name, c->summary);
-	fputs("\nBegin with:\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 vw-agent sync\n  vw-agent inventory\n  "
-	      "vw-agent gaps\n\n"
-	      "vw-agent COMMAND --help says more about each.\n",
-	      out);
+	fprintf(out, "%s\n\nusage: %s", program->about, program->name);
+	for (const struct vw_cli_option *o = program->globals; o && o->name; o++)
+		fprintf(out, " [--%s%s%s]", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+	fputs(" COMMAND [OPTION...]\n\nCommands:\n", out);
+	print_commands(program, out);
+	fputs("\nBegin with:\n", out);
+	print_indented(out, program->first_steps);
+	fprintf(out, "\n%s COMMAND --help says more about each.\n", program->name);
 }
 
-void help_command(FILE *out, const struct vw_cli_command *c)
+static void print_statuses(const struct vw_cli_program *program, FILE *out)
 {
-	fprintf(out, "usage: vw-agent %s%s%s%s\n\n", c->name, c->options ? " [OPTION...]" : "",
+	struct vw_buffer text;
+	vw_buffer_init(&text, 0);
+	vw_buffer_puts(&text, "Exit codes:");
+	for (const struct vw_cli_status *s = program->statuses; s->brief; s++)
+		vw_buffer_printf(&text, " %d %s%s", s->code, s->brief, s[1].brief ? "," : ".");
+	fputc('\n', out);
+	wrap(out, vw_buffer_text(&text), 0, 100);
+	vw_buffer_reset(&text);
+}
+
+void help_command(const struct vw_cli_program *program, FILE *out, const struct vw_cli_command *c)
+{
+	fprintf(out, "usage: %s %s%s%s%s\n\n", program->name, c->name, c->options ? " [OPTION...]" : "",
 		c->positional ? " " : "", c->positional ? c->positional : "");
 	wrap(out, c->summary, 0, 100);
 	if (c->description) {
 		fputc('\n', out);
 		wrap(out, c->description, 0, 100);
 	}
-	if (c->options) {
+	if (c->options)
 		fputs("\nOptions:\n", out);
-		print_options(out, c->options);
-	}
+	for (const struct vw_cli_option *o = c->options; o && o->name; o++)
+		print_option(out, o);
 	fputs("\nGlobal options:\n", out);
-	print_options(out, global_options);
+	for (const struct vw_cli_option *o = program->globals; o && o->name; o++)
+		print_option(out, o);
+	print_option(out, &help_option);
 	if (c->examples)
 		fprintf(out, "\nExamples:\n%s", c->examples);
-	fputs("\nExit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 MLflow unreachable or refusing, 5 state "
-	      "database,\n"
-	      "6 suspiciously empty listing, 7 audit chain broken, 10 gaps found (gaps --fail-on), 130 cancelled.\n",
-	      out);
+	print_statuses(program, out);
 }
 
-int help_topic(int argc, char **argv)
+int help_topic(const struct vw_cli_program *program, int argc, char **argv)
 {
 	if (argc == 0) {
-		help_overview(stdout);
-		return EXIT_OK;
+		help_overview(program, stdout);
+		return VW_CLI_EXIT_OK;
 	}
-	for (const struct vw_cli_command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = program->commands; c->name; c++) {
 		char words[64];
 		snprintf(words, sizeof(words), "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 		if (strcmp(c->name, words) == 0) {
-			help_command(stdout, c);
-			return EXIT_OK;
+			help_command(program, stdout, c);
+			return VW_CLI_EXIT_OK;
 		}
 	}
-	if (help_group(stdout, argv[0]))
-		return EXIT_OK;
-	fprintf(stderr, "vw-agent: no such command: %s\n", argv[0]);
-	return EXIT_USAGE;
+	if (help_group(program, stdout, argv[0]))
+		return VW_CLI_EXIT_OK;
+	fprintf(stderr, "%s: no such command: %s\n", program->name, argv[0]);
+	return VW_CLI_EXIT_USAGE;
 }
 
-bool help_group(FILE *out, const char *first)
+bool help_group(const struct vw_cli_program *program, FILE *out, const char *first)
 {
 	bool found = false;
 	size_t len = strlen(first);
-	for (const struct vw_cli_command *c = commands; c->name; c++) {
+	for (const struct vw_cli_command *c = program->commands; c->name; c++) {
 		if (strncmp(c->name, first, len) != 0 || c->name[len] != ' ')
 			continue;
 		if (!found)
-			fprintf(out, "usage: vw-agent %s COMMAND\n\n", first);
+			fprintf(out, "usage: %s %s COMMAND\n\n", program->name, first);
 		fprintf(out, "  %-16s %s\n", c->name, c->summary);
 		found = true;
 	}

@@ -1,10 +1,7 @@
-/* manual.c: writes the table of commands into vw-agent(1), between its two marks. Built beside the tests, not installed.
- *
- *	vw-agent-manual docs/man/vw-agent.1            # brings the page up to date
- *	vw-agent-manual --check docs/man/vw-agent.1    # fails if it is not */
-#include "command.h"
+/* manual.c: writes a program's tables into its manual page, each between its two marks. */
+#include "help.h"
 
-#include "base/arena.h"
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/limits.h"
 
@@ -12,11 +9,6 @@
 #include <string.h>
 
 #define WIDTH 76 /* columns of a source line */
-
-static const char begin_mark[] = ".\\\" From the table of commands; do not edit: run vw-agent-manual.\n";
-static const char end_mark[] = ".\\\" End of what comes from the table.\n";
-
-
 
 /* One word as mdoc text: a backslash is roff's, and a dot or quote at a line's start makes it a request. */
 static void put_word(struct vw_buffer *out, const char *word, size_t len, bool first)
@@ -75,17 +67,13 @@ static void put_sentence(struct vw_buffer *out, const char *text)
 	vw_buffer_reset(&sentence);
 }
 
-static void put_options(struct vw_buffer *out, const struct vw_cli_option *options)
+static void put_option(struct vw_buffer *out, const struct vw_cli_option *option)
 {
-	vw_buffer_puts(out, ".Bl -tag -width Ds\n");
-	for (; options->name; options++) {
-		vw_buffer_printf(out, ".It Fl \\-%s", options->name);
-		if (options->argument)
-			vw_buffer_printf(out, " Ar %s", options->argument);
-		vw_buffer_putc(out, '\n');
-		put_sentence(out, options->help);
-	}
-	vw_buffer_puts(out, ".El\n");
+	vw_buffer_printf(out, ".It Fl \\-%s", option->name);
+	if (option->argument)
+		vw_buffer_printf(out, " Ar %s", option->argument);
+	vw_buffer_putc(out, '\n');
+	put_sentence(out, option->help);
 }
 
 /* To be copied into a shell: a minus, not a hyphen. */
@@ -115,59 +103,120 @@ static void put_command(struct vw_buffer *out, const struct vw_cli_command *comm
 		vw_buffer_puts(out, ".Pp\n");
 		put_text(out, command->description, "");
 	}
-	if (command->options)
-		put_options(out, command->options);
+	if (command->options) {
+		vw_buffer_puts(out, ".Bl -tag -width Ds\n");
+		for (const struct vw_cli_option *option = command->options; option->name; option++)
+			put_option(out, option);
+		vw_buffer_puts(out, ".El\n");
+	}
 	if (command->examples)
 		put_examples(out, command->examples);
 }
 
-static void put_table(struct vw_buffer *out)
+static void put_commands(struct vw_buffer *out, const struct vw_cli_program *program)
 {
-	vw_buffer_puts(out, ".Sh OPTIONS\nOf every command, in front of its name or behind it:\n");
-	put_options(out, global_options);
-	vw_buffer_puts(out, ".Sh COMMANDS\n");
-	for (const struct vw_cli_command *command = commands; command->name; command++)
+	vw_buffer_puts(out,
+		       ".Sh OPTIONS\nOf every command, in front of its name or behind it:\n.Bl -tag -width Ds\n");
+	for (const struct vw_cli_option *option = program->globals; option && option->name; option++)
+		put_option(out, option);
+	put_option(out, &help_option);
+	vw_buffer_puts(out, ".El\n.Sh COMMANDS\n");
+	for (const struct vw_cli_command *command = program->commands; command->name; command++)
 		put_command(out, command);
 }
 
-/* The page with its middle made anew. False when it lacks a mark. */
-static bool renew(const char *page, struct vw_buffer *out)
+static void put_variables(struct vw_buffer *out, const struct vw_cli_program *program)
 {
+	vw_buffer_puts(out, ".Bl -tag -width Ds\n");
+	for (const struct vw_cli_variable *variable = program->variables; variable->names; variable++) {
+		vw_buffer_puts(out, ".It Ev ");
+		for (const char *at = variable->names; *at; at++) { /* mdoc has a comma as a word */
+			vw_buffer_puts(out, *at == ',' ? " " : "");
+			vw_buffer_putc(out, *at);
+		}
+		vw_buffer_putc(out, '\n');
+		put_text(out, variable->text, "");
+	}
+	vw_buffer_puts(out, ".El\n");
+}
+
+static void put_statuses(struct vw_buffer *out, const struct vw_cli_program *program)
+{
+	vw_buffer_puts(out, ".Bl -tag -width 000 -compact\n");
+	for (const struct vw_cli_status *status = program->statuses; status->brief; status++) {
+		vw_buffer_printf(out, ".It %d\n", status->code);
+		put_text(out, status->text, "");
+	}
+	vw_buffer_puts(out, ".El\n");
+}
+
+/* Makes what stands between the marks of one table anew, and copies what stands in front. Returns what is behind; NULL without its marks. */
+static const char *renew_part(const struct vw_cli_program *program, const char *page, const char *table,
+			      void (*put)(struct vw_buffer *, const struct vw_cli_program *), struct vw_buffer *out)
+{
+	char begin_mark[128], end_mark[128];
+	snprintf(begin_mark, sizeof(begin_mark), ".\\\" From the table of %s; do not edit: run %s-manual.\n", table,
+		 program->name);
+	snprintf(end_mark, sizeof(end_mark), ".\\\" End of the table of %s.\n", table);
 	const char *begin = strstr(page, begin_mark), *end = begin ? strstr(begin, end_mark) : NULL;
 	if (!end)
-		return false;
+		return NULL;
 	vw_buffer_append(out, page, (size_t)(begin - page) + strlen(begin_mark));
-	put_table(out);
-	vw_buffer_puts(out, end);
-	return true;
+	put(out, program);
+	return end;
 }
 
-static int fail(const char *path, const char *why)
+/* The page with its tables made anew. Gives the table whose marks are missing, or NULL. */
+static const char *renew(const struct vw_cli_program *program, const char *page, struct vw_buffer *out)
 {
-	fprintf(stderr, "vw-agent-manual: %s: %s\n", path, why);
-	return EXIT_FAILED;
+	static const struct {
+		const char *table;
+		void (*put)(struct vw_buffer *, const struct vw_cli_program *);
+	} parts[] = {{"commands", put_commands}, {"variables", put_variables}, {"exit codes", put_statuses}};
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		page = renew_part(program, page, parts[i].table, parts[i].put, out);
+		if (!page)
+			return parts[i].table;
+	}
+	vw_buffer_puts(out, page);
+	return NULL;
 }
 
-int main(int argc, char **argv)
+static int fail(const struct vw_cli_program *program, const char *path, const char *why)
+{
+	fprintf(stderr, "%s-manual: %s: %s\n", program->name, path, why);
+	return VW_CLI_EXIT_FAILED;
+}
+
+/* Compares the page with its renewed one, or writes that. */
+static int bring_up_to_date(const struct vw_cli_program *program, const char *path, bool check)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	struct vw_buffer page, renewed;
-	bool check = argc == 3 && strcmp(argv[1], "--check") == 0;
-	const char *path = argv[argc - 1];
-	if (argc != 2 + check)
-		return fail("usage", "vw-agent-manual [--check] PAGE");
+	const char *missing = NULL;
 	vw_buffer_init(&page, VW_MIB);
 	vw_buffer_init(&renewed, VW_MIB);
-	if (vw_file_read(path, VW_MIB, &page, &err) < 0)
-		return fail(path, err.message);
-	if (!renew(vw_buffer_text(&page), &renewed) || vw_buffer_error(&renewed) < 0)
-		return fail(path, "the marks are missing");
+	int code = vw_file_read(path, VW_MIB, &page, &err);
+	if (code == 0)
+		missing = renew(program, vw_buffer_text(&page), &renewed);
+	if (missing)
+		code = vw_error_set(&err, VW_EINVAL, "the marks of the table of %s are missing", missing);
+	if (code == 0 && vw_buffer_error(&renewed) < 0)
+		code = vw_error_set(&err, VW_ELIMIT, "the page does not fit");
 	bool same = strcmp(vw_buffer_text(&page), vw_buffer_text(&renewed)) == 0;
-	if (check && !same)
-		return fail(path, "is not what the table of commands makes; run vw-agent-manual on it");
-	if (!check && !same && vw_file_write(path, renewed.data, renewed.len, 0644, &err) < 0)
-		return fail(path, err.message);
+	if (code == 0 && check && !same)
+		code = vw_error_set(&err, VW_EINVAL, "is not what the tables make; run %s-manual on it", program->name);
+	if (code == 0 && !same)
+		code = vw_file_write(path, renewed.data, renewed.len, 0644, &err);
 	vw_buffer_reset(&page);
 	vw_buffer_reset(&renewed);
-	return EXIT_OK;
+	return code < 0 ? fail(program, path, err.message) : VW_CLI_EXIT_OK;
+}
+
+int vw_cli_manual_main(const struct vw_cli_program *program, int argc, char **argv)
+{
+	bool check = argc == 3 && strcmp(argv[1], "--check") == 0;
+	if (argc != 2 + check)
+		return fail(program, "usage", "[--check] PAGE");
+	return bring_up_to_date(program, argv[argc - 1], check);
 }

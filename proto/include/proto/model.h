@@ -58,6 +58,7 @@ typedef Verifywise__V1__SyncState vw_sync_state;
 typedef Verifywise__V1__UplinkState vw_uplink_state;
 typedef Verifywise__V1__HeldCommand vw_held_command;
 typedef Verifywise__V1__HeldSecret vw_held_secret;
+typedef Verifywise__V1__HeldIdentity vw_held_identity;
 
 /* fleet.proto */
 typedef Verifywise__V1__AgentMessage vw_agent_message;
