@@ -93,3 +93,24 @@ unsigned vw_ledger_kind_of(const vw_entry *entry)
 		return 0;
 	}
 }
+
+static bool fits(const char *text, size_t size)
+{
+	return text && strnlen(text, size) < size;
+}
+
+int vw_ledger_epoch_of(const vw_entry *entry, const vw_epoch_started **out)
+{
+	if (vw_ledger_kind_of(entry) != VW_LEDGER_AUDIT)
+		return 0;
+	const vw_epoch_started *epoch = entry->audit->epoch;
+	bool said = entry->audit->has_kind && entry->audit->kind == VW_AUDIT_EPOCH_STARTED;
+	if (!said && !epoch)
+		return 0;
+	if (!said || !epoch || !epoch->has_epoch || epoch->epoch <= VW_LEDGER_EPOCH_FIRST ||
+	    !fits(epoch->organization, VW_LEDGER_ORGANIZATION_MAX) || !fits(epoch->agent_id, VW_LEDGER_AGENT_MAX) ||
+	    epoch->agent_id[0] == '\0')
+		return VW_EINVAL;
+	*out = epoch;
+	return 1;
+}

@@ -162,6 +162,60 @@ static void test_kind_of_an_entry(void **in)
 	assert_int_equal(vw_ledger_kind_of(&entry), VW_LEDGER_AUDIT);
 }
 
+static void epoch_is(const vw_audit *audit, int expected)
+{
+	vw_entry entry = VERIFYWISE__V1__ENTRY__INIT;
+	const vw_epoch_started *found = NULL;
+	entry.body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
+	entry.audit = (vw_audit *)audit;
+	assert_int_equal(vw_ledger_epoch_of(&entry, &found), expected);
+	assert_ptr_equal(found, expected == 1 ? audit->epoch : NULL);
+}
+
+static void test_entry_that_starts_an_epoch(void **in)
+{
+	vw_epoch_started right = VERIFYWISE__V1__EPOCH_STARTED__INIT, epoch;
+	vw_audit audit = VERIFYWISE__V1__AUDIT__INIT;
+	vw_entry other = VERIFYWISE__V1__ENTRY__INIT;
+	const vw_epoch_started *found = NULL;
+	(void)in;
+	assert_int_equal(vw_ledger_epoch_of(&other, &found), 0); /* no body at all */
+	epoch_is(&audit, 0);
+	VW_SET(&audit, kind, VW_AUDIT_ENROLLED);
+	epoch_is(&audit, 0);
+	right.organization = (char *)"123456789012345";
+	right.agent_id = (char *)acme.agent;
+	VW_SET(&right, epoch, 2);
+	epoch = right;
+	audit.epoch = &epoch;
+	epoch_is(&audit, VW_EINVAL); /* of another kind */
+	audit.has_kind = 0;
+	epoch_is(&audit, VW_EINVAL);
+	VW_SET(&audit, kind, VW_AUDIT_EPOCH_STARTED);
+	epoch_is(&audit, 1);
+	epoch.organization = (char *)""; /* nobody's any more */
+	epoch_is(&audit, 1);
+	audit.epoch = NULL;
+	epoch_is(&audit, VW_EINVAL);
+	audit.epoch = &epoch;
+	epoch.organization = NULL;
+	epoch_is(&audit, VW_EINVAL);
+	epoch.organization = (char *)"1234567890123456";
+	epoch_is(&audit, VW_EINVAL);
+	epoch = right;
+	epoch.agent_id = NULL;
+	epoch_is(&audit, VW_EINVAL);
+	epoch.agent_id = (char *)"";
+	epoch_is(&audit, VW_EINVAL);
+	epoch.agent_id = (char *)"0b5c1f5e-7f6e-4d0a-9f0e-3d2c1b0a9f8e0";
+	epoch_is(&audit, VW_EINVAL);
+	epoch = right;
+	epoch.has_epoch = 0;
+	epoch_is(&audit, VW_EINVAL);
+	VW_SET(&epoch, epoch, 1); /* the first is nobody's to start */
+	epoch_is(&audit, VW_EINVAL);
+}
+
 /* ---- The verifier that is given to auditors ---- */
 
 static int verifier(const char *file, const char *noted)
@@ -253,6 +307,7 @@ int main(void)
 	    cmocka_unit_test(test_documentation_has_the_vector),
 	    cmocka_unit_test(test_stored_value_is_read_strictly),
 	    cmocka_unit_test(test_kind_of_an_entry),
+	    cmocka_unit_test(test_entry_that_starts_an_epoch),
 	    cmocka_unit_test(test_python_verifier_agrees),
 	    cmocka_unit_test(test_python_verifier_sees_each_edit),
 	};
