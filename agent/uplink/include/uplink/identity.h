@@ -56,7 +56,8 @@ void vw_identity_close(struct vw_identity *identity); /* NULL is fine */
 const vw_issued *vw_identity_issued(const struct vw_identity *identity);
 const struct vw_sealing_key *vw_identity_sealing_key(const struct vw_identity *identity);
 
-/* What the next stream is to show: the pending pair if there is one, else the current. Borrowed until the identity changes or is closed. */
+/* What the next stream is to show: the pending pair if there is one, else the current. Borrowed until the identity changes or is closed.
+ * With neither (a crash while they were written) `key` is NULL and not_after 0, as if it had expired: renew. */
 struct vw_identity_pair {
 	const struct vw_key *key;
 	const struct vw_bytes *certificates; /* DER, leaf first */

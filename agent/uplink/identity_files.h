@@ -1,0 +1,23 @@
+/* identity_files.h: what identity.c and enroll.c share: the files of <state>/identity. */
+#ifndef UPLINK_IDENTITY_FILES_H
+#define UPLINK_IDENTITY_FILES_H
+
+#include "uplink/identity.h"
+
+/* <state>/identity/NAME, or the folder for "". In the arena. */
+char *vw_identity_path(struct vw_arena *arena, const char *state_dir, const char *name);
+
+/* NAME.key and NAME.pem, of what was issued for this key. */
+int vw_identity_write_pair(struct vw_arena *arena, const char *folder, const char *name, const struct vw_key *key,
+			   const vw_issued *issued, struct vw_error *err);
+/* The same as the identity's pending pair, from now on shown first. */
+int vw_identity_take_pending(struct vw_identity *identity, const struct vw_key *key, const vw_issued *issued,
+			     struct vw_error *err);
+
+const struct vw_key *vw_identity_enrollment_key(const struct vw_identity *identity);
+const char *vw_identity_url(const struct vw_identity *identity);
+/* An audit entry of its own: what about the identity, for people, and whom it concerns. */
+int vw_identity_note(struct vw_store *store, vw_audit_kind kind, const char *subject, const char *text,
+		     struct vw_error *err);
+
+#endif
