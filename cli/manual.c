@@ -10,7 +10,8 @@
 
 #define WIDTH 76 /* columns of a source line */
 
-/* One word as mdoc text: a backslash is roff's, and a dot or quote at a line's start makes it a request. */
+/* One word as mdoc text: a backslash is roff's, and a dot or quote at a line's start makes it a request. Two minus are an
+ * option's. */
 static void put_word(struct vw_buffer *out, const char *word, size_t len, bool first)
 {
 	if (first && (word[0] == '.' || word[0] == '\''))
@@ -18,6 +19,8 @@ static void put_word(struct vw_buffer *out, const char *word, size_t len, bool f
 	for (size_t i = 0; i < len; i++) {
 		if (word[i] == '\\')
 			vw_buffer_puts(out, "\\e");
+		else if (word[i] == '-' && ((i + 1 < len && word[i + 1] == '-') || (i > 0 && word[i - 1] == '-')))
+			vw_buffer_puts(out, "\\-");
 		else
 			vw_buffer_putc(out, word[i]);
 	}
@@ -205,7 +208,8 @@ static int bring_up_to_date(const struct vw_cli_program *program, const char *pa
 		code = vw_error_set(&err, VW_ELIMIT, "the page does not fit");
 	bool same = strcmp(vw_buffer_text(&page), vw_buffer_text(&renewed)) == 0;
 	if (code == 0 && check && !same)
-		code = vw_error_set(&err, VW_EINVAL, "is not what the tables make; run %s-manual on it", program->name);
+		code =
+		    vw_error_set(&err, VW_EINVAL, "is not what the tables make; run %s-manual on it", program->name);
 	if (code == 0 && !same)
 		code = vw_file_write(path, renewed.data, renewed.len, 0644, &err);
 	vw_buffer_reset(&page);

@@ -78,9 +78,11 @@ enum vw_cli_tone vw_cli_tone_of_severity(const char *severity)
 	return strcmp(severity, "medium") == 0 ? VW_CLI_WARN : VW_CLI_PLAIN;
 }
 
-void vw_cli_table_begin(struct vw_cli_table *table, const char *const *headings, size_t columns, size_t flexible, bool colours)
+void vw_cli_table_begin(struct vw_cli_table *table, const char *const *headings, size_t columns, size_t flexible,
+			bool colours)
 {
-	*table = (struct vw_cli_table){.headings = headings, .columns = columns, .flexible = flexible, .colours = colours};
+	*table =
+	    (struct vw_cli_table){.headings = headings, .columns = columns, .flexible = flexible, .colours = colours};
 }
 
 const char *vw_cli_safe(struct vw_arena *arena, const char *text)
@@ -137,7 +139,8 @@ static void fit(struct vw_cli_table *table, size_t room)
 }
 
 /* A later row may be wider than those that the widths were made for: it is only cut on a terminal. */
-static void print_cell(const struct vw_cli_table *table, const struct vw_cli_row *row, size_t c, struct vw_buffer *out)
+static void print_cell(const struct vw_cli_table *table, const struct vw_cli_row *row, size_t c,
+		       struct vw_buffer *out)
 {
 	const char *text = row->cells[c];
 	size_t width = table->widths[c], columns = vw_text_columns(text);

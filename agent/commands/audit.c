@@ -5,8 +5,8 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "proto/message.h"
 #include "cli/terminal.h"
+#include "proto/message.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -24,7 +24,7 @@ int run_config_check(struct vw_cli_invocation *in)
 	struct session session = {0};
 	struct source source;
 	struct vw_error err = VW_ERROR_INIT;
-	int code = vw_config_load(in->config_path, in->state_dir, &session.config, &err);
+	int code = config_load(in, &session.config, &err);
 	if (code < 0)
 		return report_error(&err);
 	code = source_open(&session, false, &source, &err);
@@ -41,7 +41,7 @@ int run_config_show(struct vw_cli_invocation *in)
 	struct vw_config *config;
 	struct vw_buffer out;
 	struct vw_error err = VW_ERROR_INIT;
-	int code = vw_config_load(in->config_path, in->state_dir, &config, &err);
+	int code = config_load(in, &config, &err);
 	if (code < 0)
 		return report_error(&err);
 	vw_buffer_init(&out, 0);
@@ -58,7 +58,7 @@ int run_config_policy(struct vw_cli_invocation *in)
 	struct vw_buffer text;
 	struct vw_error err = VW_ERROR_INIT;
 	size_t len;
-	int code = vw_config_load(in->config_path, in->state_dir, &config, &err);
+	int code = config_load(in, &config, &err);
 	if (code < 0)
 		return report_error(&err);
 	vw_buffer_init(&text, VW_MAX_POLICY_FILE);

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
-#include "health.h"
 #include "cli/notify.h"
+#include "health.h"
 #include "schedule.h"
 #include "setup.h"
 

@@ -295,7 +295,7 @@ static void examine(struct doctor *d, const struct vw_cli_invocation *in)
 	struct session session = {0};
 	struct source source;
 	struct vw_error err = VW_ERROR_INIT;
-	int code = vw_config_load(in->config_path, in->state_dir, &session.config, &err);
+	int code = config_load(in, &session.config, &err);
 	if (code < 0) {
 		d->worst_code = code;
 		add(d, "configuration", BAD, "correct the file", "%s", err.message);

@@ -2,10 +2,10 @@
 #include "gaps.h"
 
 #include "base/pattern.h"
+#include "cli/terminal.h"
 #include "command.h"
 #include "proto/message.h"
 #include "source.h"
-#include "cli/terminal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "gaps.h"
 
 #include "base/buffer.h"
-#include "proto/message.h"
 #include "cli/terminal.h"
+#include "proto/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,18 +51,18 @@ static void print_heading(const struct group *group, const struct gap *gap, cons
 	vw_buffer_init(&out, 0);
 	if (group->of_version) {
 		vw_cli_tone_append(&out, VW_CLI_STRONG, group->colours,
-			    vw_arena_printf(arena, "%s version %s", model_name(v, arena), v->number));
+				   vw_arena_printf(arena, "%s version %s", model_name(v, arena), v->number));
 		vw_cli_tone_append(&out, vw_cli_tone_of_stage(v->stage), group->colours,
-			    vw_arena_printf(arena, "  %s", v->stage ? v->stage : ""));
+				   vw_arena_printf(arena, "  %s", v->stage ? v->stage : ""));
 	} else {
 		vw_cli_tone_append(&out, vw_cli_tone_of_severity(severity), group->colours,
-			    vw_arena_printf(arena, "%-8s ", severity));
+				   vw_arena_printf(arena, "%-8s ", severity));
 		vw_cli_tone_append(&out, VW_CLI_STRONG, group->colours, gap->rule);
 		vw_cli_tone_append(&out, VW_CLI_PLAIN, group->colours,
-			    vw_arena_printf(arena, ": %s (%zu)", f->title ? f->title : "", group->count));
+				   vw_arena_printf(arena, ": %s (%zu)", f->title ? f->title : "", group->count));
 		vw_buffer_putc(&out, '\n');
 		vw_cli_tone_append(&out, VW_CLI_QUIET, group->colours,
-			    vw_arena_printf(arena, "         %s", clauses_text(f, arena)));
+				   vw_arena_printf(arena, "         %s", clauses_text(f, arena)));
 	}
 	printf("%s\n", vw_buffer_text(&out));
 	vw_buffer_reset(&out);
@@ -78,15 +78,15 @@ static int add_row(const struct gap *gap, const vw_finding *f, struct vw_arena *
 	const char *rule_cells[] = {"", vw_arena_printf(arena, "%s %s", model_name(v, arena), v->number), v->stage,
 				    state, f->message};
 	const char *version_cells[] = {severity, gap->rule, state, f->message};
-	const enum vw_cli_tone rule_tones[] = {VW_CLI_PLAIN, VW_CLI_PLAIN, vw_cli_tone_of_stage(v->stage), vw_cli_tone_of_status(state),
-					VW_CLI_PLAIN};
-	const enum vw_cli_tone version_tones[] = {vw_cli_tone_of_severity(severity), VW_CLI_STRONG, vw_cli_tone_of_status(state),
-					   VW_CLI_PLAIN};
+	const enum vw_cli_tone rule_tones[] = {VW_CLI_PLAIN, VW_CLI_PLAIN, vw_cli_tone_of_stage(v->stage),
+					       vw_cli_tone_of_status(state), VW_CLI_PLAIN};
+	const enum vw_cli_tone version_tones[] = {vw_cli_tone_of_severity(severity), VW_CLI_STRONG,
+						  vw_cli_tone_of_status(state), VW_CLI_PLAIN};
 	if (!group->begun)
 		print_heading(group, gap, f, arena);
 	group->begun = true;
 	if (!vw_cli_table_add(&group->table, group->of_version ? version_cells : rule_cells,
-		       group->of_version ? version_tones : rule_tones))
+			      group->of_version ? version_tones : rule_tones))
 		return vw_error_set(err, VW_ENOMEM, "no memory for the table");
 	return 0;
 }
@@ -125,7 +125,8 @@ int gaps_print_table(const struct gap_list *list, enum gap_order order, bool col
 	for (size_t at = 0; at < list->count;) {
 		struct group group = {.of_version = of_version, .colours = colours};
 		group.count = group_size(list, at, of_version);
-		vw_cli_table_begin(&group.table, NULL, of_version ? 4 : 5, of_version ? 1 << 3 : 1 << 1 | 1 << 4, colours);
+		vw_cli_table_begin(&group.table, NULL, of_version ? 4 : 5, of_version ? 1 << 3 : 1 << 1 | 1 << 4,
+				   colours);
 		int code = gaps_each(list, at, group.count, add_row, &group, err);
 		if (code < 0) {
 			vw_cli_table_drop(&group.table);

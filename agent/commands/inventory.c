@@ -111,8 +111,10 @@ static int print_one(const struct vw_record_view *view, struct vw_arena *arena, 
 	p->count++;
 	if (strcmp(p->format, "csv") == 0)
 		return print_csv_row(p, view, cells, arena);
-	enum vw_cli_tone tones[8] = {VW_CLI_STRONG, VW_CLI_PLAIN, vw_cli_tone_of_stage(cells[2]), vw_cli_tone_of_status(cells[3])};
-	return vw_cli_table_add(&p->table, cells, tones) ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
+	enum vw_cli_tone tones[8] = {VW_CLI_STRONG, VW_CLI_PLAIN, vw_cli_tone_of_stage(cells[2]),
+				     vw_cli_tone_of_status(cells[3])};
+	return vw_cli_table_add(&p->table, cells, tones) ? 0
+							 : vw_error_set(err, VW_ENOMEM, "no memory for the table");
 }
 
 static void begin(struct printer *p)
@@ -147,7 +149,7 @@ int run_inventory(struct vw_cli_invocation *in)
 	struct printer printer = {.format = vw_cli_value(in, "format")};
 	vw_buffer_init(&printer.buffer, 0);
 	vw_cli_table_begin(&printer.table, columns, 8, 1 << 0 | 1 << 5 | 1 << 6,
-		    vw_cli_colours(vw_cli_value(in, "color")));
+			   vw_cli_colours(vw_cli_value(in, "color")));
 	begin(&printer);
 	code = views_each(session.store, &filter, print_one, &printer, &err);
 	if (code == 0)

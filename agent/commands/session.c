@@ -1,34 +1,12 @@
-/* session.c: what commands share: options, errors and exit codes, configuration and store. */
+/* session.c: what commands share: errors and exit codes, configuration and store. */
 #include "command.h"
-
-#include "base/buffer.h"
-#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-const char *vw_cli_value(const struct vw_cli_invocation *in, const char *name)
-{
-	for (int i = 0; in->command->options && in->command->options[i].name; i++)
-		if (strcmp(in->command->options[i].name, name) == 0)
-			return in->values[i];
-	return NULL;
-}
-
-bool vw_cli_given(const struct vw_cli_invocation *in, const char *name)
-{
-	return vw_cli_value(in, name) != NULL;
-}
-
 int exit_code_of(int code)
 {
 	switch (code) {
-	case VW_OK:
-		return EXIT_OK;
-	case VW_EUSAGE:
-		return EXIT_USAGE;
-	case VW_ECONFIG:
-		return EXIT_CONFIG;
 	case VW_EAUTH:
 	case VW_EFORBIDDEN:
 	case VW_EAGAIN:
@@ -43,28 +21,26 @@ int exit_code_of(int code)
 	case VW_EBUSY:
 	case VW_EIO:
 		return EXIT_STORE;
-	case VW_ECANCELLED:
-		return EXIT_CANCELLED;
 	default:
-		return EXIT_FAILED;
+		return vw_cli_exit_code(code);
 	}
 }
 
 int report_error(const struct vw_error *err)
 {
-	struct vw_buffer safe;
-	vw_buffer_init(&safe, 0);
-	vw_text_append_safe(&safe, err->message[0] ? err->message : "failed");
-	fprintf(stderr, "vw-agent: %s\n", vw_buffer_text(&safe));
-	vw_buffer_reset(&safe);
-	return err->code < 0 ? exit_code_of(err->code) : EXIT_FAILED;
+	return vw_cli_report(&agent_program, err);
+}
+
+int config_load(const struct vw_cli_invocation *in, struct vw_config **out, struct vw_error *err)
+{
+	return vw_config_load(vw_cli_value(in, "config"), vw_cli_value(in, "state"), out, err);
 }
 
 int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	memset(out, 0, sizeof(*out));
-	if (vw_config_load(in->config_path, in->state_dir, &out->config, &err) < 0)
+	if (config_load(in, &out->config, &err) < 0)
 		return report_error(&err);
 	vw_log_setup(out->config->log_level, out->config->log_format);
 	int code = vw_store_open(out->config->state_dir, mode, &out->store, &err);

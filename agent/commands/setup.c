@@ -38,7 +38,7 @@ static int check_fixed(const struct vw_config *old, const struct vw_config *new,
 int setup_renew(const struct vw_cli_invocation *in, const struct setup *old, struct setup **out, struct vw_error *err)
 {
 	struct session session = {.store = old->session.store};
-	int code = vw_config_load(in->config_path, in->state_dir, &session.config, err);
+	int code = config_load(in, &session.config, err);
 	if (code < 0)
 		return code;
 	code = check_fixed(old->session.config, session.config, err);

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "proto/message.h"
 #include "cli/terminal.h"
+#include "proto/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,10 +115,12 @@ static void findings(struct page *p, const struct vw_record_view *view, struct v
 		if (f->state == VW_FINDING_NOT_APPLICABLE)
 			continue;
 		vw_buffer_puts(&p->out, "  ");
-		vw_cli_tone_append(&p->out, vw_cli_tone_of_status(state), p->colours, vw_arena_printf(arena, "%-8s", state));
+		vw_cli_tone_append(&p->out, vw_cli_tone_of_status(state), p->colours,
+				   vw_arena_printf(arena, "%-8s", state));
 		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours,
-			    vw_arena_printf(arena, "%-9s %-33s ", severity, f->rule ? f->rule : ""));
-		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours, f->state == VW_FINDING_PASS ? f->title : f->message);
+				   vw_arena_printf(arena, "%-9s %-33s ", severity, f->rule ? f->rule : ""));
+		vw_cli_tone_append(&p->out, VW_CLI_PLAIN, p->colours,
+				   f->state == VW_FINDING_PASS ? f->title : f->message);
 		vw_buffer_putc(&p->out, '\n');
 	}
 }
@@ -131,9 +133,9 @@ static void completeness(struct page *p, const vw_record *r, struct vw_arena *ar
 		if (i == 0)
 			heading(p, "Warnings");
 		vw_cli_tone_append(&p->out, VW_CLI_WARN, p->colours,
-			    vw_arena_printf(arena, "  %s %s: %s", r->warnings[i]->code,
-					    r->warnings[i]->field ? r->warnings[i]->field : "",
-					    r->warnings[i]->text));
+				   vw_arena_printf(arena, "  %s %s: %s", r->warnings[i]->code,
+						   r->warnings[i]->field ? r->warnings[i]->field : "",
+						   r->warnings[i]->text));
 		vw_buffer_putc(&p->out, '\n');
 	}
 	if (!c || c->n_reasons == 0)
@@ -165,8 +167,8 @@ static void page_of(struct page *p, const struct vw_record_view *view, struct vw
 	const vw_record *r = view->record;
 	char hex[65] = "-", time[VW_TIME_TEXT];
 	vw_cli_tone_append(&p->out, VW_CLI_STRONG, p->colours,
-		    vw_arena_printf(arena, "%s%s%s version %s", r->workspace ? r->workspace : "",
-				    r->workspace ? "/" : "", r->model_name, r->version_number));
+			   vw_arena_printf(arena, "%s%s%s version %s", r->workspace ? r->workspace : "",
+					   r->workspace ? "/" : "", r->model_name, r->version_number));
 	if (view->removed_at)
 		vw_cli_tone_append(
 		    &p->out, VW_CLI_BAD, p->colours,
@@ -248,8 +250,8 @@ static int model_line(const char *workspace, const vw_registered_model *model, s
 	if (!is_meant(p, workspace, model->name))
 		return 0;
 	vw_cli_tone_append(&p->out, VW_CLI_STRONG, p->colours,
-		    vw_arena_printf(arena, "%s%s%s", workspace ? workspace : "", workspace && workspace[0] ? "/" : "",
-				    model->name));
+			   vw_arena_printf(arena, "%s%s%s", workspace ? workspace : "",
+					   workspace && workspace[0] ? "/" : "", model->name));
 	vw_buffer_putc(&p->out, '\n');
 	label(p, "description");
 	vw_text_append_safe(&p->out, model->description && model->description[0] ? model->description : "-");
@@ -284,8 +286,9 @@ static int version_row(const struct vw_record_view *view, struct vw_arena *arena
 			       view->removed_at ? "removed" : view_status(view),
 			       vw_arena_printf(arena, "%zu", view_count(view, VW_FINDING_GAP)),
 			       r->training ? r->training->training_status : NULL};
-	enum vw_cli_tone tones[] = {VW_CLI_STRONG, vw_cli_tone_of_stage(cells[1]), VW_CLI_PLAIN, vw_cli_tone_of_status(cells[3]), VW_CLI_PLAIN,
-			     VW_CLI_PLAIN};
+	enum vw_cli_tone tones[] = {VW_CLI_STRONG, vw_cli_tone_of_stage(cells[1]),
+				    VW_CLI_PLAIN,  vw_cli_tone_of_status(cells[3]),
+				    VW_CLI_PLAIN,  VW_CLI_PLAIN};
 	bool added = vw_cli_table_add(&m->table, cells, tones);
 	vw_buffer_reset(&aliases);
 	m->page->count++;

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "proto/message.h"
 #include "cli/terminal.h"
+#include "proto/message.h"
 
 #include <stdio.h>
 #include <string.h>

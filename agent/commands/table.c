@@ -8,11 +8,10 @@ static const char *const list_formats[] = {"table", "json", "ndjson", NULL};
 static const char *const severities[] = {"none", "info", "low", "medium", "high", "critical", NULL};
 static const char *const colours[] = {"auto", "always", "never", NULL};
 
-const struct vw_cli_option global_options[] = {
+static const struct vw_cli_option global_options[] = {
     {"config", "FILE",
      "configuration file (default: ~/.config/verifywise/agent.yaml, then /etc/verifywise/agent.yaml)", NULL},
     {"state", "FOLDER", "state folder (default: ~/.local/state/verifywise-agent)", NULL},
-    {"help", NULL, "help on a command", NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -80,7 +79,7 @@ static const struct vw_cli_option diagnose_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-const struct vw_cli_command commands[] = {
+static const struct vw_cli_command commands[] = {
     {"sync", NULL, 0, 0, "read the MLflow registry once and record what changed",
      "Reads all registered models, their versions, the runs and experiments behind them; makes one record of each "
      "version, "
@@ -91,50 +90,96 @@ const struct vw_cli_command commands[] = {
      "MLFLOW_TRACKING_URI=https://mlflow.example.org vw-agent sync\n"
      "vw-agent sync --quick\n"
      "vw-agent sync --model 'credit-*'\n",
-     sync_options, run_sync},
+     sync_options, run_sync, true},
     {"run", NULL, 0, 0, "stay and sync on a schedule (daemon)",
      "Syncs quickly every few minutes and fully every few hours (configuration: schedule). SIGHUP checks the "
      "configuration and "
      "then takes it over. Tells systemd when it is ready. Health (/livez, /readyz, /progressz) and Prometheus "
      "metrics (/metrics) are on "
      "loopback only (configuration: listen).",
-     "vw-agent run --config /etc/verifywise/agent.yaml\n", NULL, run_daemon},
+     "vw-agent run --config /etc/verifywise/agent.yaml\n", NULL, run_daemon, true},
     {"evaluate", NULL, 0, 0, "judge what is stored again, without asking MLflow",
      "For a policy that was edited: every stored record is judged anew and findings that differ are recorded.",
-     "vw-agent evaluate\n", NULL, run_evaluate},
+     "vw-agent evaluate\n", NULL, run_evaluate, true},
     {"inventory", NULL, 0, 0, "list the model versions that were recorded", NULL,
      "vw-agent inventory --stage Production\nvw-agent inventory --format json | jq '.[].identity.owner'\n",
-     inventory_options, run_inventory},
+     inventory_options, run_inventory, false},
     {"show", "MODEL [VERSION]", 1, 2, "one model, or one version with its record and findings", NULL,
-     "vw-agent show credit-scoring\nvw-agent show credit-scoring 12 --format json\n", show_options, run_show},
+     "vw-agent show credit-scoring\nvw-agent show credit-scoring 12 --format json\n", show_options, run_show, false},
     {"gaps", NULL, 0, 0, "what the policy misses, with the clauses it comes from",
      "With --fail-on the exit code is 10 if a gap of that severity or a higher one is open: for pipelines.",
-     "vw-agent gaps --by rule\nvw-agent gaps --format sarif --fail-on high > gaps.sarif\n", gaps_options, run_gaps},
+     "vw-agent gaps --by rule\nvw-agent gaps --format sarif --fail-on high > gaps.sarif\n", gaps_options, run_gaps,
+     false},
     {"events", NULL, 0, 0, "deployment events: stages, aliases, first sight, removal", NULL,
-     "vw-agent events --since 7d\n", events_options, run_events},
+     "vw-agent events --since 7d\n", events_options, run_events, false},
     {"audit list", NULL, 0, 0, "what was read, when, with which credential", NULL,
-     "vw-agent audit list --kind sync_finished\n", audit_list_options, run_audit_list},
+     "vw-agent audit list --kind sync_finished\n", audit_list_options, run_audit_list, false},
     {"audit verify", NULL, 0, 0, "check the hash chain of the whole ledger, offline",
      "Exit code 7 and the first bad entry if the chain is broken.", "vw-agent audit verify\n", format_options,
-     run_audit_verify},
+     run_audit_verify, false},
     {"audit export", NULL, 0, 0, "the ledger as NDJSON for an independent verifier",
      "docs/verify_ledger.py checks such a file with nothing of ours.",
-     "vw-agent audit export --output ledger.ndjson\n", export_options, run_audit_export},
+     "vw-agent audit export --output ledger.ndjson\n", export_options, run_audit_export, false},
     {"status", NULL, 0, 0, "the state, the last syncs and what is open", NULL, "vw-agent status\n", format_options,
-     run_status},
+     run_status, false},
     {"doctor", NULL, 0, 0, "check name, TLS, credential, permissions, clock, disk; say what to fix", NULL,
-     "vw-agent doctor\n", format_options, run_doctor},
+     "vw-agent doctor\n", format_options, run_doctor, true},
     {"diagnose", NULL, 0, 0, "a bundle for support, with secrets and names left out", NULL,
-     "vw-agent diagnose --output bundle.json\n", diagnose_options, run_diagnose},
+     "vw-agent diagnose --output bundle.json\n", diagnose_options, run_diagnose, false},
     {"config check", NULL, 0, 0, "check the configuration and the policy", NULL,
-     "vw-agent config check --config agent.yaml\n", NULL, run_config_check},
+     "vw-agent config check --config agent.yaml\n", NULL, run_config_check, false},
     {"config show", NULL, 0, 0, "what is in force and where it comes from", NULL, "vw-agent config show\n", NULL,
-     run_config_show},
+     run_config_show, false},
     {"config policy", NULL, 0, 0, "print the policy in force", NULL, "vw-agent config policy > policy.yaml\n", NULL,
-     run_config_policy},
+     run_config_policy, false},
     {"version", NULL, 0, 0, "versions of the agent and of its libraries", NULL, "vw-agent version\n", format_options,
-     run_version},
+     vw_cli_run_version, false},
     {"completion", "SHELL", 1, 1, "a completion script for bash, zsh or fish", NULL,
-     "vw-agent completion bash > /etc/bash_completion.d/vw-agent\n", NULL, run_completion},
-    {0},
+     "vw-agent completion bash > /etc/bash_completion.d/vw-agent\n", NULL, vw_cli_run_completion, false},
+    {.name = NULL},
+};
+
+static const struct vw_cli_status statuses[] = {
+    {EXIT_OK, "done", "Done."},
+    {EXIT_FAILED, "failed", "Failed for another reason than those below."},
+    {EXIT_USAGE, "usage", "The command line cannot be understood."},
+    {EXIT_CONFIG, "configuration", "Configuration, policy or a file of credentials is wrong."},
+    {EXIT_SOURCE, "MLflow unreachable or refusing", "MLflow cannot be reached, or refuses."},
+    {EXIT_STORE, "state database", "The state cannot be read or written, or another process holds it."},
+    {EXIT_SUSPECT, "suspiciously empty listing",
+     "The listing was empty where it was not before; nothing was removed."},
+    {EXIT_CHAIN, "audit chain broken", "The audit chain is broken."},
+    {EXIT_GAPS, "gaps found (gaps --fail-on)", "There are gaps (gaps --fail-on)."},
+    {EXIT_CANCELLED, "cancelled", "Cancelled by a signal."},
+    {0, NULL, NULL},
+};
+
+static const struct vw_cli_variable variables[] = {
+    {"MLFLOW_TRACKING_URI",
+     "Address of the tracking server, with its path prefix. May hold user:password@ in front of the host."},
+    {"MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN",
+     "With what the agent shows itself."},
+    {"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE",
+     "The same for a server behind AWS Signature Version 4."},
+    {"HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "As curl reads them."},
+    {"SSL_CERT_FILE", "Certificates of the authorities that are trusted, in PEM."},
+    {"VW_CONFIG", "Configuration file."},
+    {"CREDENTIALS_DIRECTORY", "Where systemd puts credentials; see vw-agent.yaml(5)."},
+    {"NO_COLOR, COLUMNS", "No colours; the width of tables."},
+    {NULL, NULL},
+};
+
+const struct vw_cli_program agent_program = {
+    .name = "vw-agent",
+    .version = VW_AGENT_VERSION,
+    .about =
+	"vw-agent reads an MLflow registry, without ever changing it, and keeps a record of every model version,\n"
+	"its compliance gaps and an audit trail.",
+    .first_steps = "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 vw-agent sync\nvw-agent inventory\nvw-agent gaps\n",
+    .globals = global_options,
+    .commands = commands,
+    .statuses = statuses,
+    .variables = variables,
+    .exit_code = exit_code_of,
+    .libraries = list_libraries,
 };

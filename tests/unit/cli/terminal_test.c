@@ -1,10 +1,8 @@
 /* terminal_test.c: tables line up, fit the window, cost no more when they are long, and steer no terminal. */
 #include "cli/terminal.h"
 
-#include "base/text.h"
 #include "../cli/capture.h"
-
-
+#include "base/text.h"
 
 static const char *const headings[] = {"NAME", "N", "WHAT"};
 

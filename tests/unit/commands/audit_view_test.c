@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
-
 static const struct fixture_version first = {
     .model = "m",
     .number = "1",

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
-
 static char folder[] = "/tmp/vw_census_test.XXXXXX";
 static struct vw_store *store;
 

@@ -17,8 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
-
 static struct health_facts sample(void)
 {
 	struct health_facts facts = {.agent_id = "0221122c-6b5e-40b0-aeb5-ce89961343e6",

@@ -5,11 +5,9 @@
 #include "../cli/capture.h"
 #include "fixture.h"
 
-
-
 static const struct vw_cli_command *command_named(const char *name)
 {
-	const struct vw_cli_command *c = commands;
+	const struct vw_cli_command *c = agent_program.commands;
 	while (strcmp(c->name, name) != 0)
 		c++;
 	return c;
@@ -18,7 +16,11 @@ static const struct vw_cli_command *command_named(const char *name)
 /* Runs a command on the fixture's state with one option set. */
 static char *output_of(const char *name, const char *option, const char *value)
 {
-	struct vw_cli_invocation in = {.command = command_named(name), .state_dir = fixture_folder};
+	struct vw_cli_invocation in = {.program = &agent_program, .command = command_named(name)};
+	const struct vw_cli_option *globals = agent_program.globals;
+	for (int i = 0; globals[i].name; i++)
+		if (strcmp(globals[i].name, "state") == 0)
+			in.globals[i] = fixture_folder;
 	const struct vw_cli_option *options = in.command->options;
 	for (int i = 0; options[i].name; i++) {
 		in.values[i] = options[i].choices ? options[i].choices[0] : NULL;

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
-
 static struct vw_buffer page;
 
 static void read_page(const char *name)

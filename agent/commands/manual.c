@@ -1,0 +1,6 @@
+#include "command.h"
+
+int main(int argc, char **argv)
+{
+	return vw_cli_manual_main(&agent_program, argc, argv);
+}
