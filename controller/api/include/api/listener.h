@@ -16,6 +16,8 @@ struct vw_listener_settings {
 };
 int vw_listener_start(const struct vw_listener_settings *settings, struct vw_listener **out, struct vw_error *err);
 int vw_listener_port(const struct vw_listener *listener);
+/* New connections get the authority's certificate of now. Nothing to do for a plain one. */
+int vw_listener_renew(struct vw_listener *listener, struct vw_error *err);
 /* Stops accepting, ends streams, waits for answers under way. NULL is fine. */
 void vw_listener_stop(struct vw_listener *listener);
 

@@ -1,0 +1,355 @@
+#include "client.h"
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "identity/enroll.h"
+
+#include <curl/curl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct client {
+	const struct vw_controller_config *config;
+	CURL *curl; /* over the socket; NULL: in this process */
+	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct vw_fleet_store *store;
+	struct vw_authority *authority;
+	struct vw_enroller enroller;
+	struct vw_api *api;
+	struct vw_principal principal;
+};
+
+bool control_socket_path(const struct vw_controller_config *config, char *out, size_t size)
+{
+	return (size_t)snprintf(out, size, "%s/control.sock", config->data_dir) < size;
+}
+
+static bool somebody_listens(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool there = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+	close(fd);
+	return there;
+}
+
+/* ---- opening ---- */
+
+static void name_principal(struct vw_principal *principal)
+{
+	const struct passwd *user = getpwuid(geteuid());
+	principal->role = VW_ROLE_ADMIN;
+	if (user)
+		snprintf(principal->name, sizeof(principal->name), "local:%s", user->pw_name);
+	else
+		snprintf(principal->name, sizeof(principal->name), "local:%u", (unsigned)geteuid());
+}
+
+static int open_here(struct client *client, struct vw_error *err)
+{
+	const struct vw_controller_config *c = client->config;
+	struct vw_fleet_store_settings store = {
+	    .url = c->store_url, .connections = 1, .verifywise = c->verifywise, .app_role = c->app_role};
+	struct vw_authority_settings authority = {.folder = NULL,
+						  .trust_domain = c->trust_domain,
+						  .hosts = c->hosts,
+						  .agent_life_ms = c->agent_life_ms,
+						  .server_life_ms = c->server_life_ms};
+	char folder[4096];
+	snprintf(folder, sizeof(folder), "%s/authority", c->data_dir);
+	authority.folder = folder;
+	int code = vw_authority_open(&authority, &client->authority, err);
+	if (code == 0)
+		code = vw_fleet_store_open(&store, &client->store, err);
+	if (code < 0)
+		return code;
+	client->enroller = (struct vw_enroller){client->store, client->authority, c->sessions_endpoint};
+	struct vw_api_settings api = {.store = client->store,
+				      .authority = client->authority,
+				      .enroller = &client->enroller,
+				      .requests_per_second = 1e6,
+				      .burst = 1000000,
+				      .replica = c->replica};
+	name_principal(&client->principal);
+	return vw_api_open(&api, &client->api, err);
+}
+
+int client_open(const struct vw_controller_config *config, struct client **out, struct vw_error *err)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int code = 0;
+	if (!client)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a client");
+	client->config = config;
+	if (control_socket_path(config, client->socket, sizeof(client->socket)) && somebody_listens(client->socket)) {
+		client->curl = curl_easy_init();
+		if (!client->curl)
+			code = vw_error_set(err, VW_ENOMEM, "no memory for a client");
+	} else {
+		code = open_here(client, err);
+	}
+	if (code < 0) {
+		client_close(client);
+		return code;
+	}
+	*out = client;
+	return 0;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	if (client->curl)
+		curl_easy_cleanup(client->curl);
+	vw_api_close(client->api);
+	vw_fleet_store_close(client->store);
+	vw_authority_close(client->authority);
+	free(client);
+}
+
+/* ---- paths ---- */
+
+static void append_encoded(struct vw_buffer *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			vw_buffer_putc(out, *text);
+		else
+			vw_buffer_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
+	}
+}
+
+void client_segment(struct vw_buffer *path, const char *name)
+{
+	vw_buffer_putc(path, '/');
+	append_encoded(path, name);
+}
+
+void client_query(struct vw_buffer *path, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	vw_buffer_putc(path, strchr(vw_buffer_text(path), '?') ? '&' : '?');
+	vw_buffer_puts(path, name);
+	vw_buffer_putc(path, '=');
+	append_encoded(path, value);
+}
+
+/* ---- in this process ---- */
+
+/* A request's query, as the listener would have decoded it. */
+struct target {
+	char path[4096];
+	struct vw_arena *arena;
+	const char *query; /* behind the '?'; NULL: none */
+};
+
+static char *decode(struct vw_arena *arena, const char *text, size_t len)
+{
+	int out_len = 0;
+	char *raw = curl_easy_unescape(NULL, text, (int)len, &out_len);
+	char *copy = raw ? vw_arena_strndup(arena, raw, (size_t)out_len) : NULL;
+	curl_free(raw);
+	return copy;
+}
+
+static const char *look_up(const char *name, void *arg)
+{
+	const struct target *target = arg;
+	size_t len = strlen(name);
+	for (const char *at = target->query; at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL) {
+		if (strncmp(at, name, len) == 0 && at[len] == '=')
+			return decode(target->arena, at + len + 1, strcspn(at + len + 1, "&"));
+	}
+	return NULL;
+}
+
+static const char *no_header(const char *name, void *arg)
+{
+	(void)name, (void)arg;
+	return NULL;
+}
+
+static int collect(struct vw_api_response *response, struct vw_buffer *out, FILE *file, struct vw_error *err)
+{
+	struct vw_buffer piece;
+	int more = response->next ? 1 : 0;
+	vw_buffer_init(&piece, 0);
+	if (!response->next)
+		vw_buffer_append(&piece, vw_buffer_text(&response->body), response->body.len);
+	do {
+		if (more > 0)
+			more = response->next(response->stream, &piece, err);
+		if (file && response->status < 400)
+			fwrite(vw_buffer_text(&piece), 1, piece.len, file);
+		else
+			vw_buffer_append(out, vw_buffer_text(&piece), piece.len);
+		vw_buffer_clear(&piece);
+	} while (more > 0);
+	vw_buffer_reset(&piece);
+	if (more < 0)
+		return more;
+	if (file && ferror(file))
+		return vw_error_set(err, VW_EIO, "cannot write what was asked for");
+	return vw_buffer_error(out) ? vw_error_set(err, vw_buffer_error(out), "the answer is too long") : 0;
+}
+
+static int ask_here(struct client *client, const char *method, const char *path, const char *body,
+		    struct vw_buffer *out, FILE *file, int *out_status, struct vw_error *err)
+{
+	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	struct target target = {.arena = arena, .query = strchr(path, '?')};
+	struct vw_api_response response;
+	if (!arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a request");
+	if (snprintf(target.path, sizeof(target.path), "%.*s", (int)strcspn(path, "?"), path) >=
+	    (int)sizeof(target.path))
+		return vw_error_set(err, VW_EINVAL, "too long a name");
+	target.query = target.query ? target.query + 1 : NULL;
+	struct vw_api_request request = {.method = method,
+					 .path = target.path,
+					 .query = look_up,
+					 .header = no_header,
+					 .arg = &target,
+					 .body = {body, body ? strlen(body) : 0},
+					 .peer = "local",
+					 .local = &client->principal};
+	vw_api_handle(client->api, &request, arena, &response);
+	*out_status = response.status;
+	int code = collect(&response, out, file, err);
+	vw_api_response_close(&response);
+	return code;
+}
+
+/* ---- over the socket ---- */
+
+struct sink {
+	CURL *curl;
+	struct vw_buffer *out;
+	FILE *file;
+};
+
+static size_t take(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct sink *sink = arg;
+	long status = 0;
+	curl_easy_getinfo(sink->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (sink->file && status < 400)
+		return fwrite(bytes, size, count, sink->file) * size;
+	vw_buffer_append(sink->out, bytes, size * count);
+	return vw_buffer_error(sink->out) ? 0 : size * count;
+}
+
+static int ask_there(struct client *client, const char *method, const char *path, const char *body,
+		     struct vw_buffer *out, FILE *file, int *out_status, struct vw_error *err)
+{
+	char said[CURL_ERROR_SIZE] = "", url[8192];
+	struct sink sink = {client->curl, out, file};
+	long status = 0;
+	CURL *curl = client->curl;
+	if (snprintf(url, sizeof(url), "http://localhost%s", path) >= (int)sizeof(url))
+		return vw_error_set(err, VW_EINVAL, "too long a name");
+	curl_easy_reset(curl);
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, said);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &sink);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	if (body)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	CURLcode rc = curl_easy_perform(curl);
+	curl_slist_free_all(headers);
+	if (rc != CURLE_OK)
+		return vw_error_set(err, VW_EAGAIN, "%s: %s", client->socket,
+				    said[0] ? said : curl_easy_strerror(rc));
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	*out_status = (int)status;
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static int code_of(int status)
+{
+	switch (status) {
+	case 401:
+		return VW_EAUTH;
+	case 403:
+		return VW_EFORBIDDEN;
+	case 404:
+		return VW_ENOTFOUND;
+	case 409:
+		return VW_EBUSY;
+	default:
+		return status >= 500 || status == 429 ? VW_EAGAIN : VW_EINVAL;
+	}
+}
+
+static int refused(int status, const json_t *root, struct vw_error *err)
+{
+	const char *message = json_string_value(json_object_get(root, "message"));
+	const json_t *detail = json_object_get(root, status < 500 ? "data" : "error");
+	const char *more = json_string_value(detail);
+	if (!message)
+		return vw_error_set(err, code_of(status), "the controller answered HTTP %d", status);
+	if (more)
+		return vw_error_set(err, code_of(status), "%s: %s", message, more);
+	return vw_error_set(err, code_of(status), "%s", message);
+}
+
+static int ask(struct client *client, const char *method, const char *path, const char *body, struct vw_buffer *out,
+	       FILE *file, json_t **out_data, struct vw_error *err)
+{
+	int status;
+	json_error_t where;
+	int code = client->curl ? ask_there(client, method, path, body, out, file, &status, err)
+				: ask_here(client, method, path, body, out, file, &status, err);
+	if (code < 0 || (file && status < 400))
+		return code;
+	json_t *root = json_loadb(vw_buffer_text(out), out->len, 0, &where);
+	if (status >= 400)
+		code = refused(status, root, err);
+	else if (!json_is_object(root))
+		code = vw_error_set(err, VW_EINVAL, "the controller's answer is no JSON");
+	else if (out_data)
+		*out_data = json_incref(json_object_get(root, "data"));
+	json_decref(root);
+	return code;
+}
+
+int client_call(struct client *client, const char *method, const char *path, const json_t *body, json_t **out_data,
+		struct vw_error *err)
+{
+	struct vw_buffer out;
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	vw_buffer_init_secret(&out, 0); /* a new token may be in it */
+	int code = ask(client, method, path, text, &out, NULL, out_data, err);
+	vw_buffer_reset(&out);
+	free(text);
+	return code;
+}
+
+int client_download(struct client *client, const char *path, FILE *file, struct vw_error *err)
+{
+	struct vw_buffer out;
+	vw_buffer_init(&out, VW_MAX_REQUEST_BODY);
+	int code = ask(client, "GET", path, NULL, &out, file, NULL, err);
+	vw_buffer_reset(&out);
+	return code;
+}
