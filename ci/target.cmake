@@ -63,8 +63,9 @@ function(vw_program)
   target_link_libraries(${A_NAME} PRIVATE ${A_LINKS})
   target_link_options(${A_NAME} PRIVATE $<IF:$<AND:$<BOOL:${VW_STATIC}>,$<NOT:$<BOOL:${A_DYNAMIC}>>>,-static-pie,-pie>)
   if(VW_STATIC)
-    target_link_options(${A_NAME} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
-                        $<$<CONFIG:Release>:-s>)
+    # relative relocations packed: a third of a megabyte in a program with C++ in it
+    target_link_options(${A_NAME} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack,-z,pack-relative-relocs -Wl,--gc-sections
+                        -Wl,--build-id=none $<$<CONFIG:Release>:-s>)
   endif()
 endfunction()
 

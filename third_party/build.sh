@@ -7,7 +7,7 @@
 # an unchanged one costs nothing. It counts from the moment that .complete is there.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-hash=$({ cat "$here"/{build,debian-source,mbedtls,curl,microhttpd}.sh && gcc -dumpfullversion -dumpmachine; } | sha256sum | cut -c1-16)
+hash=$({ cat "$here"/{build,debian-source,mbedtls,curl,microhttpd,pcre2}.sh && gcc -dumpfullversion -dumpmachine; } | sha256sum | cut -c1-16)
 root=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/verifywise-agent/third_party}
 prefix=$root/$hash
 
@@ -18,7 +18,7 @@ build() {
     trap "rm -rf '$work'" EXIT
     rm -rf "$prefix"
     mkdir "$prefix"
-    for recipe in mbedtls curl microhttpd; do
+    for recipe in mbedtls curl microhttpd pcre2; do
         echo "third_party: building $recipe (once; kept in $prefix)" >&2
         mkdir "$work/$recipe"
         if ! "$here/$recipe.sh" "$work/$recipe" "$prefix" > "$work/$recipe.log" 2>&1; then
@@ -27,7 +27,7 @@ build() {
             return 1
         fi
     done
-    for library in mbedtls mbedx509 mbedcrypto curl microhttpd; do
+    for library in mbedtls mbedx509 mbedcrypto curl microhttpd pcre2-8; do
         [ -s "$prefix/lib/lib$library.a" ] || { echo "third_party: no lib$library.a was built" >&2; return 1; }
     done
     touch "$prefix/.complete"
