@@ -68,5 +68,6 @@
 #define VW_MAX_REQUEST_BODY       (2 * VW_MIB)   /* of the REST interface and of enrolment */
 #define VW_MAX_PAGE               1000           /* rows of one answer */
 #define VW_MAX_QUERY              1024           /* bytes of one query parameter */
+#define VW_MAX_ROW_TEXT           (2 * VW_KIB)   /* one text of a row in a listing; the record has all of it */
 
 #endif
