@@ -1,47 +1,49 @@
 #include "settings.h"
 
-#define AT(member) offsetof(struct vw_config, member)
+#define AT(member) .offset = offsetof(struct vw_config, member)
 #define SECOND     1000.0
 #define DAY        (86400.0 * SECOND)
 
 /* One row, one setting. */
 /* clang-format off */
-const struct setting settings[SETTING_COUNT] = {
-    {"mlflow", "tracking_uri", {"MLFLOW_TRACKING_URI"}, NULL, SETTING_URI, AT(mlflow.tracking_uri), 0, 0},
-    {"mlflow", "workspace", {"MLFLOW_WORKSPACE"}, NULL, SETTING_TEXT, AT(mlflow.workspace), 0, 0},
-    {"mlflow", "username", {NULL}, NULL, SETTING_TEXT, AT(credential.username), 0, 0},
-    {"mlflow", "username_file", {NULL}, NULL, SETTING_TEXT, AT(credential.username_file), 0, 0},
-    {"mlflow", "password_file", {NULL}, NULL, SETTING_TEXT, AT(credential.password_file), 0, 0},
-    {"mlflow", "token_file", {NULL}, NULL, SETTING_TEXT, AT(credential.token_file), 0, 0},
-    {"mlflow", "headers_file", {NULL}, NULL, SETTING_TEXT, AT(headers_file), 0, 0},
-    {"mlflow", "ca_file", {"MLFLOW_TRACKING_SERVER_CERT_PATH"}, NULL, SETTING_TEXT, AT(mlflow.ca_file), 0, 0},
-    {"mlflow", "client_cert_file", {"MLFLOW_TRACKING_CLIENT_CERT_PATH"}, NULL, SETTING_TEXT, AT(mlflow.client_cert_file), 0, 0},
-    {"mlflow", "client_key_file", {NULL}, NULL, SETTING_TEXT, AT(mlflow.client_key_file), 0, 0},
-    {"mlflow", "insecure_tls", {"MLFLOW_TRACKING_INSECURE_TLS"}, "false", SETTING_BOOL, AT(mlflow.insecure_tls), 0, 0},
-    {"mlflow", "proxy", {NULL}, NULL, SETTING_TEXT, AT(mlflow.proxy), 0, 0},
-    {"mlflow", "aws_sigv4", {"MLFLOW_TRACKING_AWS_SIGV4"}, "false", SETTING_BOOL, AT(credential.aws_sigv4), 0, 0},
-    {"mlflow", "aws_region", {"AWS_REGION", "AWS_DEFAULT_REGION"}, NULL, SETTING_TEXT, AT(mlflow.aws_region), 0, 0},
-    {"mlflow", "connections", {NULL}, "4", SETTING_INT, AT(mlflow.connections), 1, 16},
-    {"mlflow", "requests_per_second", {NULL}, "20", SETTING_NUMBER, AT(mlflow.requests_per_second), 0.1, 1000},
-    {"mlflow", "burst", {NULL}, "40", SETTING_INT, AT(mlflow.burst), 1, 10000},
-    {"mlflow", "retries", {"MLFLOW_HTTP_REQUEST_MAX_RETRIES"}, "5", SETTING_INT, AT(mlflow.retries), 0, 20},
-    {"mlflow", "connect_timeout", {NULL}, "10s", SETTING_DURATION, AT(mlflow.connect_timeout_ms), SECOND, DAY},
-    {"mlflow", "request_timeout", {"MLFLOW_HTTP_REQUEST_TIMEOUT"}, "120s", SETTING_DURATION, AT(mlflow.request_timeout_ms), SECOND, DAY},
-    {"mlflow", "cycle_timeout", {NULL}, "0s", SETTING_DURATION, AT(mlflow.cycle_timeout_ms), 0, 30 * DAY},
-    {"mlflow", "page_versions", {NULL}, "400", SETTING_INT, AT(mlflow.page_versions), 1, 10000},
-    {"mlflow", "page_models", {NULL}, "200", SETTING_INT, AT(mlflow.page_models), 1, 1000},
-    {NULL, "state_dir", {"VW_STATE_DIR", "STATE_DIRECTORY"}, NULL, SETTING_TEXT, AT(state_dir), 0, 0},
-    {NULL, "policy_file", {"VW_POLICY_FILE"}, NULL, SETTING_TEXT, AT(policy_file), 0, 0},
-    {"schedule", "quick", {NULL}, "5m", SETTING_DURATION, AT(quick_interval_ms), 5 * SECOND, 365 * DAY},
-    {"schedule", "full", {NULL}, "6h", SETTING_DURATION, AT(full_interval_ms), 5 * SECOND, 365 * DAY},
-    {NULL, "listen", {"VW_LISTEN"}, "127.0.0.1:9477", SETTING_LISTEN, AT(listen), 0, 0},
-    {"log", "level", {"VW_LOG_LEVEL"}, "info", SETTING_LEVEL, AT(log_level), 0, 0},
-    {"log", "format", {"VW_LOG_FORMAT"}, "text", SETTING_FORMAT, AT(log_format), 0, 0},
+static const struct vw_setting rows[] = {
+    {.section = "mlflow", .key = "tracking_uri", .env = {"MLFLOW_TRACKING_URI"}, .type = VW_SETTING_URI, AT(mlflow.tracking_uri), .flags = VW_SETTING_WIPED, .prepare = config_take_userinfo},
+    {.section = "mlflow", .key = "workspace", .env = {"MLFLOW_WORKSPACE"}, .type = VW_SETTING_TEXT, AT(mlflow.workspace)},
+    {.section = "mlflow", .key = "username", .type = VW_SETTING_TEXT, AT(credential.username)},
+    {.section = "mlflow", .key = "username_file", .type = VW_SETTING_TEXT, AT(credential.username_file)},
+    {.section = "mlflow", .key = "password_file", .type = VW_SETTING_TEXT, AT(credential.password_file)},
+    {.section = "mlflow", .key = "token_file", .type = VW_SETTING_TEXT, AT(credential.token_file)},
+    {.section = "mlflow", .key = "headers_file", .type = VW_SETTING_TEXT, AT(headers_file)},
+    {.section = "mlflow", .key = "ca_file", .env = {"MLFLOW_TRACKING_SERVER_CERT_PATH"}, .type = VW_SETTING_TEXT, AT(mlflow.ca_file)},
+    {.section = "mlflow", .key = "client_cert_file", .env = {"MLFLOW_TRACKING_CLIENT_CERT_PATH"}, .type = VW_SETTING_TEXT, AT(mlflow.client_cert_file)},
+    {.section = "mlflow", .key = "client_key_file", .type = VW_SETTING_TEXT, AT(mlflow.client_key_file)},
+    {.section = "mlflow", .key = "insecure_tls", .env = {"MLFLOW_TRACKING_INSECURE_TLS"}, .fallback = "false", .type = VW_SETTING_BOOL, AT(mlflow.insecure_tls)},
+    {.section = "mlflow", .key = "proxy", .type = VW_SETTING_TEXT, AT(mlflow.proxy), .flags = VW_SETTING_USERINFO},
+    {.section = "mlflow", .key = "aws_sigv4", .env = {"MLFLOW_TRACKING_AWS_SIGV4"}, .fallback = "false", .type = VW_SETTING_BOOL, AT(credential.aws_sigv4)},
+    {.section = "mlflow", .key = "aws_region", .env = {"AWS_REGION", "AWS_DEFAULT_REGION"}, .type = VW_SETTING_TEXT, AT(mlflow.aws_region)},
+    {.section = "mlflow", .key = "connections", .fallback = "4", .type = VW_SETTING_INT, AT(mlflow.connections), .min = 1, .max = 16},
+    {.section = "mlflow", .key = "requests_per_second", .fallback = "20", .type = VW_SETTING_NUMBER, AT(mlflow.requests_per_second), .min = 0.1, .max = 1000},
+    {.section = "mlflow", .key = "burst", .fallback = "40", .type = VW_SETTING_INT, AT(mlflow.burst), .min = 1, .max = 10000},
+    {.section = "mlflow", .key = "retries", .env = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES"}, .fallback = "5", .type = VW_SETTING_INT, AT(mlflow.retries), .min = 0, .max = 20},
+    {.section = "mlflow", .key = "connect_timeout", .fallback = "10s", .type = VW_SETTING_DURATION, AT(mlflow.connect_timeout_ms), .min = SECOND, .max = DAY},
+    {.section = "mlflow", .key = "request_timeout", .env = {"MLFLOW_HTTP_REQUEST_TIMEOUT"}, .fallback = "120s", .type = VW_SETTING_DURATION, AT(mlflow.request_timeout_ms), .min = SECOND, .max = DAY},
+    {.section = "mlflow", .key = "cycle_timeout", .fallback = "0s", .type = VW_SETTING_DURATION, AT(mlflow.cycle_timeout_ms), .min = 0, .max = 30 * DAY},
+    {.section = "mlflow", .key = "page_versions", .fallback = "400", .type = VW_SETTING_INT, AT(mlflow.page_versions), .min = 1, .max = 10000},
+    {.section = "mlflow", .key = "page_models", .fallback = "200", .type = VW_SETTING_INT, AT(mlflow.page_models), .min = 1, .max = 1000},
+    {.section = "scope", .key = "include", .type = VW_SETTING_LIST, AT(include)},
+    {.section = "scope", .key = "exclude", .type = VW_SETTING_LIST, AT(exclude)},
+    {.section = "scope", .key = "include_tags", .type = VW_SETTING_LIST, AT(include_tags)},
+    {.section = "scope", .key = "exclude_tags", .type = VW_SETTING_LIST, AT(exclude_tags)},
+    {.key = "state_dir", .env = {"VW_STATE_DIR", "STATE_DIRECTORY"}, .type = VW_SETTING_TEXT, AT(state_dir)},
+    {.key = "policy_file", .env = {"VW_POLICY_FILE"}, .type = VW_SETTING_TEXT, AT(policy_file)},
+    {.section = "schedule", .key = "quick", .fallback = "5m", .type = VW_SETTING_DURATION, AT(quick_interval_ms), .min = 5 * SECOND, .max = 365 * DAY},
+    {.section = "schedule", .key = "full", .fallback = "6h", .type = VW_SETTING_DURATION, AT(full_interval_ms), .min = 5 * SECOND, .max = 365 * DAY},
+    {.key = "listen", .env = {"VW_LISTEN"}, .fallback = "127.0.0.1:9477", .type = VW_SETTING_LISTEN, AT(listen)},
+    {.key = "mask_patterns", .type = VW_SETTING_LIST, AT(mask_patterns)},
+    {.section = "log", .key = "level", .env = {"VW_LOG_LEVEL"}, .fallback = "info", .type = VW_SETTING_CHOICE, AT(log_level), .choices = vw_setting_log_levels},
+    {.section = "log", .key = "format", .env = {"VW_LOG_FORMAT"}, .fallback = "text", .type = VW_SETTING_CHOICE, AT(log_format), .choices = vw_setting_log_formats},
 };
 /* clang-format on */
 
-const struct list_setting list_settings[LIST_COUNT] = {
-    {"scope", "include", AT(include)},           {"scope", "exclude", AT(exclude)},
-    {"scope", "include_tags", AT(include_tags)}, {"scope", "exclude_tags", AT(exclude_tags)},
-    {NULL, "mask_patterns", AT(mask_patterns)},
-};
+const struct vw_settings_table config_settings = {rows, sizeof(rows) / sizeof(rows[0]), "VW_CONFIG",
+						  "verifywise/agent.yaml"};
