@@ -90,19 +90,25 @@ uint64_t vw_file_fingerprint(const char *path)
 	return h ? h : 1;
 }
 
-static int check_private(const char *path, struct vw_error *err)
+static int check_private(const char *path, bool folder, struct vw_error *err)
 {
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return fail(err, "use", path);
-	if (!S_ISDIR(st.st_mode))
-		return vw_error_set(err, VW_ECONFIG, "%s is not a folder", path);
+	if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
+		return vw_error_set(err, VW_ECONFIG, "%s is not a %s", path, folder ? "folder" : "regular file");
 	if (st.st_uid != geteuid())
 		return vw_error_set(err, VW_ECONFIG, "%s belongs to user %u, not to user %u that runs this; chown it",
 				    path, (unsigned)st.st_uid, (unsigned)geteuid());
 	if (st.st_mode & 077)
-		return vw_error_set(err, VW_ECONFIG, "%s is open to other users; run: chmod 700 %s", path, path);
+		return vw_error_set(err, VW_ECONFIG, "%s is open to other users; run: chmod %s %s", path,
+				    folder ? "700" : "600", path);
 	return 0;
+}
+
+int vw_file_check_private(const char *path, struct vw_error *err)
+{
+	return check_private(path, false, err);
 }
 
 int vw_dir_make_private(const char *path, struct vw_error *err)
@@ -120,7 +126,7 @@ int vw_dir_make_private(const char *path, struct vw_error *err)
 			return fail(err, "make the folder", part);
 		part[i] = path[i];
 	}
-	return check_private(path, err);
+	return check_private(path, true, err);
 }
 
 static int write_all(int fd, const char *bytes, size_t len)

@@ -13,6 +13,9 @@
 /* Appends a regular file's bytes to `out`. VW_ENOTFOUND, VW_ELIMIT (more than `cap` bytes), VW_EIO. */
 int vw_file_read(const char *path, size_t cap, struct vw_buffer *out, struct vw_error *err);
 
+/* That `path` may hold a private key: a regular file, ours, and closed to others. VW_ECONFIG says what to chmod; VW_ENOTFOUND. */
+int vw_file_check_private(const char *path, struct vw_error *err);
+
 /* A number that changes when the file's content may have changed (device, inode, size, mtime); 0 when there is none. */
 uint64_t vw_file_fingerprint(const char *path);
 

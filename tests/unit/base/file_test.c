@@ -259,6 +259,30 @@ static void refuses_what_is_no_private_folder(void **state)
 	assert_int_equal(vw_dir_make_private(path, &err), VW_ECONFIG);
 }
 
+static void a_private_file_is_ours_and_closed(void **state)
+{
+	(void)state;
+	struct vw_error err = VW_ERROR_INIT;
+	assert_int_equal(vw_file_check_private(at("key"), &err), VW_ENOTFOUND);
+	assert_int_equal(vw_file_write(at("key"), "k", 1, 0600, &err), 0);
+	assert_int_equal(vw_file_check_private(at("key"), &err), 0);
+	assert_int_equal(chmod(at("key"), 0400), 0);
+	assert_int_equal(vw_file_check_private(at("key"), &err), 0);
+	static const unsigned open_modes[] = {0640, 0620, 0604, 0610};
+	for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+		assert_int_equal(chmod(at("key"), open_modes[i]), 0);
+		assert_int_equal(vw_file_check_private(at("key"), &err), VW_ECONFIG);
+		assert_non_null(strstr(err.message, "chmod 600"));
+	}
+	assert_int_equal(vw_file_check_private(folder, &err), VW_ECONFIG);
+	assert_non_null(strstr(err.message, "not a regular file"));
+	if (geteuid() == 0) {
+		assert_int_equal(chown(at("key"), 65534, 65534), 0);
+		assert_int_equal(vw_file_check_private(at("key"), &err), VW_ECONFIG);
+		assert_non_null(strstr(err.message, "chown"));
+	}
+}
+
 static void finds_the_users_folders(void **state)
 {
 	(void)state;
@@ -299,6 +323,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(fingerprint_follows_the_content, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(makes_private_folders, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(refuses_what_is_no_private_folder, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(a_private_file_is_ours_and_closed, make_folder, remove_folder),
 	    cmocka_unit_test(finds_the_users_folders),
 	    cmocka_unit_test(local_folders_are_no_network),
 	};
