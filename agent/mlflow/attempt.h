@@ -21,9 +21,6 @@ int vw_endpoint_init(struct vw_endpoint *endpoint, const struct vw_mlflow_settin
 		     struct vw_credentials *credentials, struct vw_error *err);
 void vw_endpoint_reset(struct vw_endpoint *endpoint);
 
-/* curl's global state, with an allocator that wipes what it frees: curl keeps copies of credentials. False if curl refuses. */
-bool vw_curl_init(void);
-
 struct vw_attempt {
 	CURL *easy; /* NULL between requests */
 	struct curl_slist *headers;

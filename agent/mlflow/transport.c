@@ -3,6 +3,7 @@
 
 #include "attempt.h"
 #include "base/clock.h"
+#include "http/curl.h"
 #include "pace.h"
 
 #include <assert.h>

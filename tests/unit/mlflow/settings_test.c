@@ -2,6 +2,7 @@
 #include "cmocka_all.h"
 
 #include "attempt.h"
+#include "http/curl.h"
 
 #include <stdlib.h>
 #include <string.h>
