@@ -121,7 +121,7 @@ static int parse_options(int argc, char **argv, struct vw_cli_invocation *in)
 	const struct vw_cli_command *command = in->command;
 	struct option longopts[VW_CLI_MAX_OPTIONS + VW_CLI_MAX_GLOBALS + 2];
 	make_longopts(in, longopts);
-	optind = 1;
+	optind = 0; /* glibc: from the beginning, also after another command line */
 	for (int which; (which = getopt_long(argc, argv, ":h", longopts, NULL)) != -1;) {
 		if (which == 'h' || which == HELP)
 			return 1;
