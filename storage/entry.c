@@ -175,6 +175,7 @@ int vw_store_each_entry(struct vw_txn *txn, unsigned kinds, uint64_t from, bool 
 
 static int check_entry(const vw_entry *entry, const vw_record *record, struct vw_error *err)
 {
+	const vw_epoch_started *epoch;
 	switch (vw_ledger_kind_of(entry)) {
 	case VW_LEDGER_VERSION:
 		if (!record || !entry->version->has_record || !entry->version->has_record_sha256)
@@ -185,8 +186,11 @@ static int check_entry(const vw_entry *entry, const vw_record *record, struct vw
 			    record->model_name ? record->model_name : "",
 			    record->version_number ? record->version_number : "", entry->version->record.len);
 		return 0;
-	case VW_LEDGER_REMOVAL:
 	case VW_LEDGER_AUDIT:
+		if (vw_ledger_epoch_of(entry, &epoch) != 0)
+			return vw_error_set(err, VW_EINVAL, "an epoch begins by vw_store_begin_epoch() alone");
+		return 0;
+	case VW_LEDGER_REMOVAL:
 		return 0;
 	default:
 		return vw_error_set(err, VW_EINVAL, "a ledger entry needs a body");
@@ -203,19 +207,21 @@ static int pack_entry(struct vw_arena *arena, const vw_entry *entry, struct vw_b
 	return 0;
 }
 
-/* The entry itself, its hash, and its place in the list of kinds. */
-static int chain(struct vw_txn *txn, const struct vw_store *store, struct vw_arena *arena, struct vw_bytes payload,
-		 unsigned kind, uint64_t *out_sequence, struct vw_error *err)
+int vw_store_chain(struct vw_txn *txn, struct vw_arena *arena, struct vw_bytes payload, unsigned kind,
+		   uint64_t *out_sequence, struct vw_error *err)
 {
-	struct vw_ledger_owner owner = vw_store_owner(store);
+	vw_agent_identity *identity;
 	struct vw_ledger_head head;
 	uint8_t hash[VW_LEDGER_HASH];
 	struct vw_key key;
 	Verifywise__V1__ChainedEntry chained = VERIFYWISE__V1__CHAINED_ENTRY__INIT;
 	size_t len;
-	int rc = vw_store_head(txn, &head, err);
+	int rc = vw_store_identity_now(txn, arena, &identity, err);
+	if (rc == 0)
+		rc = vw_store_head(txn, &head, err);
 	if (rc < 0)
 		return rc;
+	struct vw_ledger_owner owner = vw_owner_of(identity);
 	uint64_t sequence = head.sequence + 1;
 	vw_ledger_hash(&owner, sequence, head.hash, payload.data, payload.len, hash);
 	VW_SET_BYTES(&chained, payload, payload.data, payload.len);
@@ -239,6 +245,7 @@ int vw_store_append(struct vw_txn *txn, struct vw_store *store, struct vw_arena 
 	struct vw_bytes payload;
 	uint64_t sequence = 0;
 	unsigned kind = vw_ledger_kind_of(entry);
+	(void)store; /* whose chain it is, the transaction says */
 	int rc = check_entry(entry, record, err);
 	if (rc == 0)
 		rc = pack_entry(arena, entry, &payload, err);
@@ -247,7 +254,7 @@ int vw_store_append(struct vw_txn *txn, struct vw_store *store, struct vw_arena 
 	if (rc == 0 && kind == VW_LEDGER_REMOVAL)
 		rc = vw_version_removed_change(txn, arena, entry, &change, err);
 	if (rc == 0)
-		rc = chain(txn, store, arena, payload, kind, &sequence, err);
+		rc = vw_store_chain(txn, arena, payload, kind, &sequence, err);
 	if (rc == 0 && kind != VW_LEDGER_AUDIT)
 		rc = vw_version_put(txn, arena, sequence, &change, err);
 	if (rc == 0 && out_sequence)

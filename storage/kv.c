@@ -204,8 +204,13 @@ static int find_tables(struct vw_kv *kv, struct vw_error *err)
 	if (rc < 0)
 		return rc;
 	int found = 0;
-	for (int i = 0; found == 0 && i <= kv->table_count; i++)
+	for (int i = 0; found == 0 && i <= kv->table_count; i++) {
 		found = mdb_dbi_open(view->txn, kv->tables[i], 0, &kv->handles[i]);
+		if (found == MDB_NOTFOUND && i < kv->table_count) {
+			kv->handles[i] = VW_NO_TABLE; /* of a later version than the one that wrote last */
+			found = 0;
+		}
+	}
 	if (found == MDB_NOTFOUND) /* made a moment ago, by a writer that is not there yet */
 		rc = vw_error_set(err, VW_ENOTFOUND, "there is no state in %s yet", kv->folder.data_path);
 	else
@@ -294,6 +299,8 @@ int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err)
 	/* 0 and 1 are LMDB's own: the free list and the list of tables */
 	for (int i = -2; rc == 0 && i <= kv->table_count; i++) {
 		MDB_stat st;
+		if (i >= 0 && kv->handles[i] == VW_NO_TABLE)
+			continue;
 		rc = mdb_stat(view->txn, i < 0 ? (MDB_dbi)(i + 2) : kv->handles[i], &st);
 		pages += rc == 0 ? st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages : 0;
 	}

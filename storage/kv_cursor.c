@@ -23,7 +23,8 @@ int vw_cursor_open(struct vw_txn *txn, int table, struct vw_bytes from, bool bac
 	struct vw_cursor *cursor = calloc(1, sizeof(*cursor));
 	if (!cursor)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a cursor");
-	int rc = mdb_cursor_open(txn->txn, vw_table_handle(txn, table), &cursor->cursor);
+	MDB_dbi handle = vw_table_handle(txn, table);
+	int rc = handle == VW_NO_TABLE ? 0 : mdb_cursor_open(txn->txn, handle, &cursor->cursor);
 	if (rc != 0) {
 		free(cursor);
 		return vw_txn_fail(txn, rc, "reading", err);
@@ -60,6 +61,8 @@ int vw_cursor_next(struct vw_cursor *cursor, struct vw_bytes *out_key, struct vw
 	MDB_val key, value;
 	if (txn->first.code)
 		return vw_txn_stuck(txn, err);
+	if (!cursor->cursor)
+		return 0;
 	int rc = cursor->started
 		     ? mdb_cursor_get(cursor->cursor, &key, &value, cursor->backwards ? MDB_PREV : MDB_NEXT)
 		     : first(cursor, &key, &value);
@@ -81,6 +84,7 @@ void vw_cursor_close(struct vw_cursor *cursor)
 {
 	if (!cursor)
 		return;
-	mdb_cursor_close(cursor->cursor);
+	if (cursor->cursor)
+		mdb_cursor_close(cursor->cursor);
 	free(cursor);
 }

@@ -8,7 +8,8 @@
 
 #include <lmdb.h>
 
-#define VW_TABLES_MAX 16 /* named tables of one store, ours included */
+#define VW_TABLES_MAX 32            /* named tables of one store, ours included */
+#define VW_NO_TABLE   ((MDB_dbi)-1) /* a table that a reader does not find: it is empty */
 
 struct vw_kv {
 	MDB_env *env;
@@ -30,6 +31,8 @@ struct vw_txn {
 	bool write;
 	bool changed; /* something was written */
 	bool map_full;
+	void (*on_commit)(void *arg);
+	void *on_commit_arg;
 	struct vw_error first; /* the failure that sticks; code 0 while there is none */
 };
 

@@ -161,6 +161,12 @@ int vw_txn_check(struct vw_txn *txn, struct vw_error *err)
 	return rc;
 }
 
+void vw_txn_on_commit(struct vw_txn *txn, void (*done)(void *arg), void *arg)
+{
+	txn->on_commit = done;
+	txn->on_commit_arg = arg;
+}
+
 /* Ends the transaction in any case. */
 static int commit(struct vw_txn *txn, struct vw_error *err)
 {
@@ -173,6 +179,8 @@ static int commit(struct vw_txn *txn, struct vw_error *err)
 	mdb_env_info(kv->env, &info);
 	if (info.me_last_txnid > kv->folder.last_commit)
 		vw_folder_mark(&kv->folder, info.me_last_txnid);
+	if (txn->on_commit)
+		txn->on_commit(txn->on_commit_arg);
 	return 0;
 }
 

@@ -84,7 +84,8 @@ int vw_kv_get(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_byte
 	if (txn->first.code)
 		return vw_txn_stuck(txn, err);
 	MDB_val k = val_of(key), v;
-	int rc = mdb_get(txn->txn, vw_table_handle(txn, table), &k, &v);
+	MDB_dbi handle = vw_table_handle(txn, table);
+	int rc = handle == VW_NO_TABLE ? MDB_NOTFOUND : mdb_get(txn->txn, handle, &k, &v);
 	if (rc == MDB_NOTFOUND)
 		return vw_error_set(err, VW_ENOTFOUND, "not in table %s", txn->kv->tables[table]);
 	if (rc != 0)
@@ -170,10 +171,11 @@ int vw_kv_delete(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_e
 
 int vw_kv_count(struct vw_txn *txn, int table, uint64_t *out, struct vw_error *err)
 {
-	MDB_stat st;
+	MDB_stat st = {0};
 	if (txn->first.code)
 		return vw_txn_stuck(txn, err);
-	int rc = mdb_stat(txn->txn, vw_table_handle(txn, table), &st);
+	MDB_dbi handle = vw_table_handle(txn, table);
+	int rc = handle == VW_NO_TABLE ? 0 : mdb_stat(txn->txn, handle, &st);
 	if (rc != 0)
 		return vw_txn_fail(txn, rc, "counting", err);
 	*out = st.ms_entries;

@@ -108,8 +108,8 @@ int vw_ledger_epoch_of(const vw_entry *entry, const vw_epoch_started **out)
 	if (!said && !epoch)
 		return 0;
 	if (!said || !epoch || !epoch->has_epoch || epoch->epoch <= VW_LEDGER_EPOCH_FIRST ||
-	    !fits(epoch->organization, VW_LEDGER_ORGANIZATION_MAX) || !fits(epoch->agent_id, VW_LEDGER_AGENT_MAX) ||
-	    epoch->agent_id[0] == '\0')
+	    epoch->epoch > VW_LEDGER_EPOCH_LAST || !fits(epoch->organization, VW_LEDGER_ORGANIZATION_MAX) ||
+	    !fits(epoch->agent_id, VW_LEDGER_AGENT_MAX) || epoch->agent_id[0] == '\0')
 		return VW_EINVAL;
 	*out = epoch;
 	return 1;

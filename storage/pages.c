@@ -173,7 +173,7 @@ static int visit_table_record(struct walk *w, uint64_t page, struct vw_bytes key
 		if (strcmp(w->names[i], t->name) == 0)
 			return 0;
 	return vw_error_set(w->err, VW_ECORRUPT,
-			    "state database %s holds a table '%s' that this vw-agent does not know: a newer one made "
+			    "state database %s holds a table '%s' that this program does not know: a newer one made "
 			    "it, or it is damaged",
 			    w->path, vw_damage_key(key, text, sizeof(text)));
 }

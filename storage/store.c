@@ -1,7 +1,5 @@
 #include "store_private.h"
 
-#include "base/clock.h"
-#include "base/digest.h"
 #include "base/file.h"
 #include "proto/message.h"
 
@@ -9,17 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_SCHEMA   "schema"
-#define KEY_IDENTITY "identity"
-#define KEY_SYNC     "sync"
+#define KEY_SCHEMA "schema"
+#define KEY_SYNC   "sync"
 
 static const char *const table_names[] = {
-    [VW_TABLE_META] = "meta",         [VW_TABLE_LEDGER] = "ledger", [VW_TABLE_KINDS] = "kinds",
-    [VW_TABLE_VERSIONS] = "versions", [VW_TABLE_MODELS] = "models", [VW_TABLE_EXPERIMENTS] = "experiments",
-    [VW_TABLE_EXPERIMENTS + 1] = NULL};
+    [VW_TABLE_META] = "meta",         [VW_TABLE_LEDGER] = "ledger",     [VW_TABLE_KINDS] = "kinds",
+    [VW_TABLE_VERSIONS] = "versions", [VW_TABLE_MODELS] = "models",     [VW_TABLE_EXPERIMENTS] = "experiments",
+    [VW_TABLE_UPLINK] = "uplink",     [VW_TABLE_COMMANDS] = "commands", [VW_TABLE_SECRETS] = "secrets",
+    [VW_TABLE_SECRETS + 1] = NULL};
+
+/* Schema 2 has three tables more. They were made when the file was opened, and begin empty. */
+static int add_uplink(struct vw_txn *txn, struct vw_error *err)
+{
+	(void)txn;
+	(void)err;
+	return 0;
+}
 
 /* From schema n to n + 1; NULL where there never was an agent that wrote n. */
-static int (*const migrations[VW_STORE_SCHEMA])(struct vw_txn *txn, struct vw_error *err) = {NULL};
+static int (*const migrations[VW_STORE_SCHEMA])(struct vw_txn *txn, struct vw_error *err) = {NULL, add_uplink};
 
 int vw_store_get_message(struct vw_txn *txn, struct vw_arena *arena, int table, const struct vw_key *key,
 			 const ProtobufCMessageDescriptor *type, const char *what, void **out, struct vw_error *err)
@@ -57,6 +63,33 @@ int vw_store_each_pair(struct vw_txn *txn, int table, struct vw_bytes from, bool
 	vw_cursor_close(cursor);
 	vw_arena_close(arena);
 	return rc > 0 ? 0 : rc;
+}
+
+int vw_store_all_messages(struct vw_txn *txn, struct vw_arena *arena, int table,
+			  const ProtobufCMessageDescriptor *type, const char *what, void ***out, size_t *out_count,
+			  struct vw_error *err)
+{
+	struct vw_cursor *cursor;
+	struct vw_bytes key, value;
+	uint64_t room;
+	size_t count = 0;
+	int rc = vw_kv_count(txn, table, &room, err);
+	if (rc < 0)
+		return rc;
+	void **all = vw_arena_array(arena, room + 1, sizeof(*all));
+	if (!all)
+		return vw_error_set(err, VW_ENOMEM, "no memory for %" PRIu64 " messages", room);
+	rc = vw_cursor_open(txn, table, (struct vw_bytes){NULL, 0}, false, &cursor, err);
+	if (rc < 0)
+		return rc;
+	while (rc == 0 && count < room && (rc = vw_cursor_next(cursor, &key, &value, err)) == 1)
+		rc = vw_message_unpack(arena, type, value.data, value.len, what, &all[count++], err);
+	vw_cursor_close(cursor);
+	if (rc < 0)
+		return rc;
+	*out = all;
+	*out_count = count;
+	return 0;
 }
 
 /* ---- Schema ---- */
@@ -116,60 +149,16 @@ static int migrate(struct vw_txn *txn, uint64_t from, struct vw_error *err)
 	return from == VW_STORE_SCHEMA ? 0 : put_schema(txn, err);
 }
 
-/* ---- Identity ---- */
-
-static int put_identity(struct vw_txn *txn, struct vw_arena *arena, const vw_agent_identity *identity,
-			struct vw_error *err)
-{
-	struct vw_key key;
-	vw_key_text(KEY_IDENTITY, &key);
-	return vw_store_put_message(txn, arena, VW_TABLE_META, &key, &identity->base, err);
-}
-
-static int make_identity(struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err)
-{
-	uint8_t secret[VW_SHA256_SIZE];
-	char uuid[VW_UUID_TEXT];
-	vw_agent_identity identity = VERIFYWISE__V1__AGENT_IDENTITY__INIT;
-	vw_random_bytes(secret, sizeof(secret));
-	identity.agent_id = vw_random_uuid(uuid);
-	identity.organization = (char *)"";
-	VW_SET(&identity, epoch, 1);
-	VW_SET(&identity, created_at, vw_clock_now());
-	VW_SET_BYTES(&identity, fingerprint_key, secret, sizeof(secret));
-	return put_identity(txn, arena, &identity, err);
-}
+/* ---- Opening ---- */
 
 static int load_identity(struct vw_txn *txn, struct vw_store *store, struct vw_error *err)
 {
-	struct vw_key key;
-	vw_key_text(KEY_IDENTITY, &key);
-	int rc =
-	    vw_store_get_message(txn, store->arena, VW_TABLE_META, &key, &verifywise__v1__agent_identity__descriptor,
-				 "identity", (void **)&store->identity, err);
-	if (rc == VW_ENOTFOUND)
-		return vw_error_set(err, VW_ECORRUPT, "the state has no identity");
-	if (rc < 0)
-		return rc;
-	const vw_agent_identity *id = store->identity;
-	if (!id->agent_id || !id->has_epoch || id->fingerprint_key.len != VW_SHA256_SIZE)
-		return vw_error_set(err, VW_ECORRUPT, "the state's identity is incomplete");
-	return 0;
+	vw_agent_identity *identity;
+	int rc = vw_store_identity_now(txn, store->arena, &identity, err);
+	if (rc == 0)
+		store->identity = identity;
+	return rc;
 }
-
-const vw_agent_identity *vw_store_identity(const struct vw_store *store)
-{
-	return store->identity;
-}
-
-struct vw_ledger_owner vw_store_owner(const struct vw_store *store)
-{
-	const vw_agent_identity *id = store->identity;
-	return (struct vw_ledger_owner){
-	    .organization = id->organization ? id->organization : "", .agent = id->agent_id, .epoch = id->epoch};
-}
-
-/* ---- Opening ---- */
 
 /* A step of vw_kv_write(): makes, migrates or just reads. */
 static int prepare(struct vw_txn *txn, void *arg, struct vw_error *err)
@@ -179,7 +168,7 @@ static int prepare(struct vw_txn *txn, void *arg, struct vw_error *err)
 	vw_arena_reset(store->arena);
 	int rc = get_schema(txn, &schema, err);
 	if (rc == VW_ENOTFOUND) {
-		rc = make_identity(txn, store->arena, err);
+		rc = vw_store_make_identity(txn, store->arena, err);
 		if (rc == 0)
 			rc = put_schema(txn, err);
 	} else if (rc == 0) {

@@ -12,14 +12,26 @@ enum vw_table {
 	VW_TABLE_KINDS,
 	VW_TABLE_VERSIONS,
 	VW_TABLE_MODELS,
-	VW_TABLE_EXPERIMENTS
+	VW_TABLE_EXPERIMENTS,
+	VW_TABLE_UPLINK,
+	VW_TABLE_COMMANDS,
+	VW_TABLE_SECRETS
 };
 
 struct vw_store {
 	struct vw_kv *kv;
-	struct vw_arena *arena; /* of the identity */
-	vw_agent_identity *identity;
+	struct vw_arena *arena; /* of the identities; used while opening and by the one who writes */
+	_Atomic(const vw_agent_identity *) identity;
+	const vw_agent_identity *next_identity; /* of the transaction that is about to be committed */
 };
+
+struct vw_ledger_owner vw_owner_of(const vw_agent_identity *identity);
+/* Writes a new one. */
+int vw_store_make_identity(struct vw_txn *txn, struct vw_arena *arena, struct vw_error *err);
+
+/* Appends a payload under the owner whom this transaction sees: the entry, its hash, and its place in the list of kinds. */
+int vw_store_chain(struct vw_txn *txn, struct vw_arena *arena, struct vw_bytes payload, unsigned kind,
+		   uint64_t *out_sequence, struct vw_error *err);
 
 /* Reads a message. VW_ENOTFOUND as it comes from the table; `what` names the object in messages. */
 int vw_store_get_message(struct vw_txn *txn, struct vw_arena *arena, int table, const struct vw_key *key,
@@ -33,6 +45,10 @@ typedef int (*vw_each_pair)(struct vw_bytes key, struct vw_bytes value, struct v
 /* Goes through a table and resets the arena after each pair. */
 int vw_store_each_pair(struct vw_txn *txn, int table, struct vw_bytes from, bool backwards, vw_each_pair each,
 		       void *arg, struct vw_error *err);
+/* All of a table in the arena, in the order of its keys. */
+int vw_store_all_messages(struct vw_txn *txn, struct vw_arena *arena, int table,
+			  const ProtobufCMessageDescriptor *type, const char *what, void ***out, size_t *out_count,
+			  struct vw_error *err);
 
 /* What an entry does to the index of its version. Built and checked before anything is written. */
 struct vw_version_change {

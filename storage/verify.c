@@ -11,7 +11,9 @@
 struct verify {
 	struct vw_txn *txn;
 	struct vw_arena *arena;
-	struct vw_ledger_owner owner;
+	struct vw_ledger_owner owner; /* so far; its texts are the two below */
+	char organization[VW_LEDGER_ORGANIZATION_MAX];
+	char agent[VW_LEDGER_AGENT_MAX];
 	struct vw_ledger_check *out;
 	uint64_t total;
 	uint64_t indexed;         /* versions whose index names the entry that was seen */
@@ -131,6 +133,26 @@ static int check_body(struct verify *v, uint64_t sequence, const vw_entry *entry
 	return kind == VW_LEDGER_REMOVAL ? check_removal(v, sequence, entry, err) : 0;
 }
 
+static void set_owner(struct verify *v, const char *organization, const char *agent, uint64_t epoch)
+{
+	snprintf(v->organization, sizeof(v->organization), "%s", organization);
+	snprintf(v->agent, sizeof(v->agent), "%s", agent);
+	v->owner = (struct vw_ledger_owner){v->organization, v->agent, epoch};
+}
+
+/* Moves the owner if the entry says so; what it says wrongly is in `out_fault`. */
+static void follow_owner(struct verify *v, const vw_entry *entry, const char **out_fault)
+{
+	const vw_epoch_started *epoch;
+	int says = vw_ledger_epoch_of(entry, &epoch);
+	if (says < 0)
+		*out_fault = "the entry does not say whose the ledger is from here on";
+	else if (says == 1 && epoch->epoch != v->owner.epoch + 1)
+		*out_fault = "the entry begins an epoch that is not the next one";
+	else if (says == 1)
+		set_owner(v, epoch->organization, epoch->agent_id, epoch->epoch);
+}
+
 static int check_entry(struct verify *v, struct vw_bytes key, struct vw_bytes stored, struct vw_error *err)
 {
 	struct vw_ledger_head *head = &v->out->head;
@@ -139,18 +161,23 @@ static int check_entry(struct verify *v, struct vw_bytes key, struct vw_bytes st
 	uint8_t computed[VW_LEDGER_HASH];
 	struct vw_bytes payload;
 	const uint8_t *hash;
+	const char *fault = NULL;
 	void *entry;
 	if (!vw_key_read_sequence(key, &sequence) || sequence != expected)
 		return bad(v, expected, "the entry is missing");
 	if (!vw_ledger_open_value(stored, &payload, &hash))
 		return bad(v, sequence, "what is stored is not a chained entry");
+	int rc = vw_message_unpack(v->arena, &verifywise__v1__entry__descriptor, payload.data, payload.len, "payload",
+				   &entry, &inner);
+	if (rc == 0)
+		follow_owner(v, entry, &fault);
 	vw_ledger_hash(&v->owner, sequence, head->hash, payload.data, payload.len, computed);
 	if (memcmp(computed, hash, sizeof(computed)) != 0)
 		return bad(v, sequence, "its hash is not the one of this payload behind the entry before");
-	int rc = vw_message_unpack(v->arena, &verifywise__v1__entry__descriptor, payload.data, payload.len, "payload",
-				   &entry, &inner);
 	if (rc < 0)
 		return bad_or_failed(v, sequence, rc, &inner, err);
+	if (fault)
+		return bad(v, sequence, "%s", fault);
 	rc = check_body(v, sequence, entry, err);
 	if (rc != 0)
 		return rc;
@@ -207,11 +234,30 @@ static int check_indexes(struct verify *v, struct vw_error *err)
 	return 0;
 }
 
-static int verify(struct verify *v, struct vw_error *err)
+static int check_owner(struct verify *v, const struct vw_ledger_owner *now)
 {
-	int rc = vw_kv_count(v->txn, VW_TABLE_LEDGER, &v->total, err);
+	if (strcmp(v->organization, now->organization) == 0 && strcmp(v->agent, now->agent) == 0 &&
+	    v->owner.epoch == now->epoch)
+		return 0;
+	return bad(v, v->out->head.sequence + 1,
+		   "by its entries the ledger belongs to organization '%s', agent %s, epoch %" PRIu64
+		   "; by the state's identity to '%.32s', %.64s, %" PRIu64,
+		   v->organization, v->agent, v->owner.epoch, now->organization, now->agent, now->epoch);
+}
+
+static int verify(struct verify *v, struct vw_arena *identity_arena, struct vw_error *err)
+{
+	vw_agent_identity *id;
+	int rc = vw_store_identity_now(v->txn, identity_arena, &id, err);
 	if (rc == 0)
-		rc = check_chain(v, err);
+		rc = vw_kv_count(v->txn, VW_TABLE_LEDGER, &v->total, err);
+	if (rc < 0)
+		return rc;
+	struct vw_ledger_owner now = vw_owner_of(id);
+	set_owner(v, "", id->genesis_agent_id ? id->genesis_agent_id : id->agent_id, VW_LEDGER_EPOCH_FIRST);
+	rc = check_chain(v, err);
+	if (rc == 0)
+		rc = check_owner(v, &now);
 	if (rc == 0)
 		rc = check_indexes(v, err);
 	return rc < 0 ? rc : 0;
@@ -221,12 +267,15 @@ int vw_store_verify(struct vw_store *store, struct vw_ledger_check *out,
 		    void (*progress)(uint64_t done, uint64_t total, void *arg), void *arg, struct vw_error *err)
 {
 	struct vw_ledger_check check = {0};
-	struct verify v = {.owner = vw_store_owner(store), .out = &check, .progress = progress, .arg = arg};
+	struct verify v = {.out = &check, .progress = progress, .arg = arg};
 	int rc = vw_txn_begin_read(store->kv, &v.txn, err);
 	if (rc < 0)
 		return rc;
+	struct vw_arena *identity_arena = vw_arena_open(0);
 	v.arena = vw_arena_open(0);
-	rc = v.arena ? verify(&v, err) : vw_error_set(err, VW_ENOMEM, "no memory to verify the ledger");
+	rc = v.arena && identity_arena ? verify(&v, identity_arena, err)
+				       : vw_error_set(err, VW_ENOMEM, "no memory to verify the ledger");
+	vw_arena_close(identity_arena);
 	vw_arena_close(v.arena);
 	vw_txn_end(v.txn);
 	if (rc == 0)

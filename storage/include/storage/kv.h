@@ -40,7 +40,7 @@ enum vw_kv_mode {
 };
 
 /* Opens `dir` (which exists) with `tables` (NULL-terminated list of names, which lives as long as the store; tables are referred to
- * by index). One store of a folder per process, and none across fork(): LMDB's rule.
+ * by index). One that is missing is made, or, for a reader, empty. One store of a folder per process, and none across fork(): LMDB's rule.
  * VW_ENOTFOUND: no store there and mode is READ. VW_EBUSY: another writer. VW_ECORRUPT: not a store, torn, or behind what was
  * committed. VW_ECONFIG: on a network file system. VW_EIO: a read-only or failing disk. VW_EFULL: no room to begin with. */
 int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode, struct vw_kv **out,
@@ -51,6 +51,10 @@ void vw_kv_close(struct vw_kv *kv); /* NULL is fine */
  * runs again from the start, so it must not have effects beyond the transaction. A negative result of `step` aborts. */
 int vw_kv_write(struct vw_kv *kv, int (*step)(struct vw_txn *txn, void *arg, struct vw_error *err), void *arg,
 		struct vw_error *err);
+
+/* In a step: calls `done` once, right after the transaction was committed and before another one begins; not when it fails or runs again.
+ * One for each transaction, the last given. */
+void vw_txn_on_commit(struct vw_txn *txn, void (*done)(void *arg), void *arg);
 
 /* A consistent view. Close it before waiting for anything: an open view keeps old pages from being reused. */
 int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err);

@@ -20,6 +20,7 @@
 #define VW_LEDGER_HASH   32 /* bytes */
 
 #define VW_LEDGER_EPOCH_FIRST 1
+#define VW_LEDGER_EPOCH_LAST  INT64_MAX /* what JSON readers and databases can hold */
 
 /* Of an owner that an entry names; with the terminating zero. */
 #define VW_LEDGER_ORGANIZATION_MAX 16 /* decimal or empty */
@@ -51,8 +52,8 @@ enum vw_ledger_kind { VW_LEDGER_VERSION = 1, VW_LEDGER_REMOVAL = 2, VW_LEDGER_AU
 unsigned vw_ledger_kind_of(const vw_entry *entry);
 
 /* Whether the chain has a new owner from this entry on: 1 and who, borrowed from the entry; 0 when it says no such thing; VW_EINVAL when
- * it says so badly: the kind without the message or the message without the kind, a field missing or over its size, an epoch that is not
- * higher than the first. Whether it is one more than before is for the caller to ask. Pure. */
+ * it says so badly: the kind without the message or the message without the kind, a field missing or over its size, an epoch that
+ * cannot be a later one. Whether it is one more than before is for the caller to ask. Pure. */
 int vw_ledger_epoch_of(const vw_entry *entry, const vw_epoch_started **out);
 
 #endif

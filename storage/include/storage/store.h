@@ -5,6 +5,7 @@
  *	the same, by kind, for quick views       "kinds"     u8 kind, u64 sequence
  *	where the newest entry of a version is   "versions"  key of model (below), u64 version
  *	registered models and experiments        "models", "experiments"
+ *	what concerns the controller             storage/uplink.h
  *
  * A record is stored once, inside its ledger entry; "versions" points to it. Names may be longer than a key of LMDB: a
  * model's key is workspace, 0, the name's first 255 bytes, 0, and 8 bytes of SHA-256 of (workspace, 0, name), so that keys are unique and still sort by name. */
@@ -20,7 +21,7 @@
 
 #include <stdbool.h>
 
-#define VW_STORE_SCHEMA 1 /* raised by each migration; a newer one on disk is refused */
+#define VW_STORE_SCHEMA 2 /* raised by each migration; a newer one on disk is refused */
 
 /* Bytes of a workspace's name: what a key has room for. MLflow allows 63 characters. */
 #define VW_STORE_WORKSPACE_MAX 238
@@ -34,9 +35,11 @@ int vw_store_open(const char *dir, enum vw_kv_mode mode, struct vw_store **out, 
 void vw_store_close(struct vw_store *store);
 struct vw_kv *vw_store_kv(struct vw_store *store);
 
-/* Borrowed, lives as long as the store; as it was when the store was opened. */
+/* Borrowed, lives as long as the store; as it was when the store was opened, or a new epoch last committed (storage/uplink.h). */
 const vw_agent_identity *vw_store_identity(const struct vw_store *store);
 struct vw_ledger_owner vw_store_owner(const struct vw_store *store);
+/* As this transaction sees it, in the arena: of the very ledger that is read beside it. */
+int vw_store_identity_now(struct vw_txn *txn, struct vw_arena *arena, vw_agent_identity **out, struct vw_error *err);
 
 /* ---- Reading; all results are in the arena ---- */
 
@@ -102,7 +105,7 @@ struct vw_ledger_check {
 	char reason[256];   /* what is wrong with it */
 	struct vw_ledger_head head;
 };
-/* Reads every entry from the first and computes the chain anew; also that the sequence has no hole, that every payload is an Entry whose record has
+/* Reads every entry from the first and computes the chain anew, from the first owner to the one that the identity names; also that the sequence has no hole, that every payload is an Entry whose record has
  * the hash it names, and that "versions" and "kinds" point where they should. 0 and first_bad == 0 is a sound ledger. Negative only when it could not be read at all. */
 int vw_store_verify(struct vw_store *store, struct vw_ledger_check *out,
 		    void (*progress)(uint64_t done, uint64_t total, void *arg), void *arg, struct vw_error *err);

@@ -214,6 +214,10 @@ static void test_entry_that_starts_an_epoch(void **in)
 	epoch_is(&audit, VW_EINVAL);
 	VW_SET(&epoch, epoch, 1); /* the first is nobody's to start */
 	epoch_is(&audit, VW_EINVAL);
+	epoch.epoch = VW_LEDGER_EPOCH_LAST;
+	epoch_is(&audit, 1);
+	epoch.epoch++;
+	epoch_is(&audit, VW_EINVAL);
 }
 
 /* ---- The verifier that is given to auditors ---- */

@@ -1,6 +1,8 @@
 /* store.h: identity, schema, and what was read of models and experiments (S3.3, S10.1). */
 #include "fixture.h"
 
+#include "storage/uplink.h"
+
 #include "proto/message.h"
 
 struct state {
@@ -122,8 +124,8 @@ static void opens_as(struct state *s, int code, const char *says)
 static void test_newer_schema_is_refused(void **in)
 {
 	struct state *s = *in;
-	set_meta(s, "schema", "\0\0\0\0\0\0\0\2", 8);
-	opens_as(s, VW_ECONFIG, "made by a newer vw-agent (schema 2, this one knows 1)");
+	set_meta(s, "schema", "\0\0\0\0\0\0\0\3", 8);
+	opens_as(s, VW_ECONFIG, "made by a newer vw-agent (schema 3, this one knows 2)");
 }
 
 static void test_unknown_older_schema_is_refused(void **in)
@@ -131,6 +133,41 @@ static void test_unknown_older_schema_is_refused(void **in)
 	struct state *s = *in;
 	set_meta(s, "schema", "\0\0\0\0\0\0\0\0", 8);
 	opens_as(s, VW_ECONFIG, "schema 0");
+}
+
+/* A folder of the last agent that wrote schema 1: six entries of three versions, a model, a sync state. */
+static void test_schema_1_is_carried_forward(void **in)
+{
+	struct state *s = *in;
+	char *dir = make_dir();
+	vw_registered_model *model;
+	vw_sync_state *sync;
+	vw_uplink_state *uplink;
+	struct vw_ledger_check check;
+	copy_store(VW_TEST_DATA "/schema1", dir);
+	vw_store_close(s->store);
+	s->store = NULL;
+	assert_int_equal(vw_store_open(dir, VW_KV_READ, &s->store, &s->err), VW_ECONFIG);
+	assert_says(s->err, "made by an older vw-agent (schema 1); run vw-agent sync once");
+	assert_ok(vw_store_open(dir, VW_KV_WRITE, &s->store, &s->err), s->err);
+	assert_string_equal(vw_store_identity(s->store)->agent_id, "ca6e7ab7-8d8d-48c6-94a0-968067d8d939");
+	assert_ok(vw_store_model(look(s), s->arena, NULL, "fraud", &model, &s->err), s->err);
+	assert_string_equal(model->description, "of before");
+	assert_ok(vw_store_sync_state(s->view, s->arena, &sync, &s->err), s->err);
+	assert_int_equal(sync->last_full_finished_at, 42);
+	assert_ok(vw_store_uplink(s->view, s->arena, &uplink, &s->err), s->err);
+	assert_false(uplink->has_acknowledged_sequence);
+	vw_txn_end(s->view);
+	s->view = NULL;
+	assert_int_equal(record_audit(s->store, "after"), 7);
+	assert_ok(vw_store_verify(s->store, &check, NULL, NULL, &s->err), s->err);
+	assert_int_equal(check.first_bad, 0);
+	assert_int_equal(check.entries, 7);
+	vw_store_close(s->store);
+	assert_ok(vw_store_open(dir, VW_KV_READ, &s->store, &s->err), s->err);
+	vw_store_close(s->store);
+	s->store = NULL;
+	drop_dir(dir);
 }
 
 static void test_schema_that_is_no_number(void **in)
@@ -280,12 +317,13 @@ int main(void)
 {
 #define WITH_STORE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    WITH_STORE(test_identity_is_made_once),      WITH_STORE(test_two_stores_differ),
-	    WITH_STORE(test_newer_schema_is_refused),    WITH_STORE(test_unknown_older_schema_is_refused),
-	    WITH_STORE(test_schema_that_is_no_number),   WITH_STORE(test_schema_that_is_missing),
-	    WITH_STORE(test_identity_that_is_missing),   WITH_STORE(test_identity_that_is_none),
-	    WITH_STORE(test_identity_without_a_key),     WITH_STORE(test_models_are_written_when_changed),
-	    WITH_STORE(test_experiments_are_kept_by_id), WITH_STORE(test_sync_state_is_zeroed_at_first),
+	    WITH_STORE(test_identity_is_made_once),           WITH_STORE(test_two_stores_differ),
+	    WITH_STORE(test_newer_schema_is_refused),         WITH_STORE(test_unknown_older_schema_is_refused),
+	    WITH_STORE(test_schema_1_is_carried_forward),     WITH_STORE(test_schema_that_is_no_number),
+	    WITH_STORE(test_schema_that_is_missing),          WITH_STORE(test_identity_that_is_missing),
+	    WITH_STORE(test_identity_that_is_none),           WITH_STORE(test_identity_without_a_key),
+	    WITH_STORE(test_models_are_written_when_changed), WITH_STORE(test_experiments_are_kept_by_id),
+	    WITH_STORE(test_sync_state_is_zeroed_at_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
