@@ -1,12 +1,10 @@
 #include "health.h"
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "settings/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -112,53 +110,17 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 
 /* ---- the socket ---- */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static bool parse_address(const char *listen, union address *out, socklen_t *out_len)
-{
-	char host[64];
-	int64_t port;
-	const char *colon = strrchr(listen, ':');
-	bool v6 = listen[0] == '[';
-	if (!colon || !vw_text_int64(colon + 1, &port) || port < 0 || port > 65535)
-		return false;
-	const char *from = listen + v6;
-	size_t len = (size_t)(colon - from);
-	if (v6 && (len == 0 || from[--len] != ']'))
-		return false;
-	if (len >= sizeof(host))
-		return false;
-	memcpy(host, from, len);
-	host[len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (v6) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = htons((uint16_t)port);
-		*out_len = sizeof(out->v6);
-		return inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&out->v6.sin6_addr);
-	}
-	out->v4.sin_family = AF_INET;
-	out->v4.sin_port = htons((uint16_t)port);
-	*out_len = sizeof(out->v4);
-	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 && ntohl(out->v4.sin_addr.s_addr) >> 24 == 127;
-}
-
 static int open_socket(const char *listen_on, struct vw_error *err)
 {
-	union address address;
-	socklen_t len;
+	struct vw_listen_address address;
 	const int on = 1;
-	if (!parse_address(listen_on, &address, &len))
+	if (!vw_listen_parse(listen_on, &address) || !address.loopback)
 		return vw_error_set(err, VW_ECONFIG, "listen: %s is not a loopback address with a port", listen_on);
-	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(address.at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return vw_error_set(err, VW_EIO, "listen: %s", strerror(errno));
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, &address.any, len) == 0 && listen(fd, BACKLOG) == 0)
+	if (bind(fd, &address.at.any, address.len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	int why = errno;
 	close(fd);
