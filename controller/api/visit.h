@@ -1,0 +1,79 @@
+/* visit.h: one request on its way through the interface, and what every route uses. */
+#ifndef API_VISIT_H
+#define API_VISIT_H
+
+#include "api/api.h"
+
+#include "base/json.h"
+#include "proto/message.h"
+
+#define API_SEGMENTS 8 /* of a path */
+
+struct vw_api {
+	struct vw_api_settings settings;
+	struct vw_api_limiter *limiter;
+	struct vw_api_feed *feed;
+	int64_t started_at;
+};
+
+struct visit {
+	struct vw_api *api;
+	const struct vw_api_request *request;
+	struct vw_arena *arena;
+	struct vw_principal who;
+	int32_t organization;               /* the one that is asked about; 0: of no one */
+	const char *segments[API_SEGMENTS]; /* those that the pattern leaves open, decoded, in order */
+	json_t *input;                      /* the body; NULL: none */
+	int64_t now;
+	struct vw_api_response *out;
+	struct vw_json_writer json; /* into the response's body */
+};
+
+/* Who may call a route. An operator is an admin of organization 0. */
+enum api_access { API_PUBLIC, API_READ, API_ADMIN, API_OPERATOR };
+
+/* What a route answers with: 0 after it wrote its answer, else the error that becomes one. */
+typedef int (*api_run)(struct visit *v, struct vw_error *err);
+struct api_route {
+	const char *method;
+	const char *pattern; /* "/api/v1/agents/{}/commands" */
+	enum api_access access;
+	bool tenant; /* needs an organization */
+	api_run run;
+};
+extern const struct api_route api_routes[]; /* ends with a NULL method */
+
+/* ---- input ---- */
+
+/* A query parameter; NULL: not given. At most VW_MAX_QUERY bytes of UTF-8; a longer one is refused before a route runs. */
+const char *visit_query(const struct visit *v, const char *name);
+/* Reads a number, a time or a word of an enum. False in *out_given when it was not given; VW_EINVAL names the parameter. */
+int visit_query_int(const struct visit *v, const char *name, int64_t least, int64_t most, int64_t *out,
+		    bool *out_given, struct vw_error *err);
+int visit_query_enum(const struct visit *v, const char *name, const ProtobufCEnumDescriptor *type, int *out,
+		     bool *out_given, struct vw_error *err);
+int visit_query_bool(const struct visit *v, const char *name, bool *out, bool *out_given, struct vw_error *err);
+/* `cursor` and `limit` [100]. */
+int visit_page(const struct visit *v, struct vw_page *out, struct vw_error *err);
+/* A member of the body as text of at most `most` bytes; NULL when absent; VW_EINVAL names it. */
+int visit_input_text(const struct visit *v, const char *name, size_t most, const char **out, struct vw_error *err);
+int visit_input_int(const struct visit *v, const char *name, int64_t least, int64_t most, int64_t *out,
+		    bool *out_given, struct vw_error *err);
+
+/* ---- output ---- */
+
+/* {"message": MESSAGE, "data": ... } : begin, then one value with v->json, then end. */
+void visit_begin(struct visit *v, int status, const char *message);
+void visit_end(struct visit *v);
+/* The same with data null. */
+void visit_done(struct visit *v, const char *message);
+/* data: {"items": [...], "next": CURSOR or null}. */
+typedef void (*visit_item)(struct visit *v, size_t index, const void *items);
+void visit_list(struct visit *v, const void *items, size_t count, const char *next, visit_item item);
+/* A message's fields as an object. */
+void visit_message(struct visit *v, const ProtobufCMessage *message);
+
+/* Puts an operator's act into the trail. */
+int visit_note(struct visit *v, const char *action, const char *object, const char *text, struct vw_error *err);
+
+#endif
