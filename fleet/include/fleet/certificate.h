@@ -57,8 +57,8 @@ int vw_certificate_check(struct vw_bytes der, const struct vw_bytes *intermediat
 int vw_certificates_read_file(const char *path, struct vw_arena *arena, struct vw_bytes **out, size_t *out_count,
 			      struct vw_error *err);
 /* The same from a text; `what` names it in errors. */
-int vw_certificates_parse(const char *pem, size_t len, const char *what, struct vw_arena *arena, struct vw_bytes **out,
-			  size_t *out_count, struct vw_error *err);
+int vw_certificates_parse(const char *pem, size_t len, const char *what, struct vw_arena *arena,
+			  struct vw_bytes **out, size_t *out_count, struct vw_error *err);
 int vw_certificates_write_file(const char *path, const struct vw_bytes *certificates, size_t count, unsigned mode,
 			       struct vw_error *err);
 /* As PEM, appended. */

@@ -26,7 +26,8 @@ void vw_chain_begin(struct vw_chain *chain, const char *genesis_agent_id);
 /* Checks that `entry` is the next one: unpacks its payload into the arena (*out_entry), moves the owner if it says so, computes h(n) and
  * compares. On success `chain` is moved. VW_EINVAL (payload no Entry, over VW_MAX_ENTRY, no 32 bytes of hash), VW_ECORRUPT (another hash);
  * an EpochStarted entry must raise the epoch by one and name `organization` and `agent_id`, whoever the sender was proven to be; VW_EFORBIDDEN
- * otherwise. */
+ * otherwise. It may name another agent of the organization only before the chain is the sender's: an agent that was given a new id has the
+ * epochs of its former ones in its ledger. */
 int vw_chain_follow(struct vw_chain *chain, const vw_chained_entry *entry, const char *organization,
 		    const char *agent_id, struct vw_arena *arena, vw_entry **out_entry, struct vw_error *err);
 

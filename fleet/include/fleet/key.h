@@ -38,5 +38,7 @@ int vw_signature_check(struct vw_bytes public_key, const char *domain, struct vw
 
 /* For mbedTLS's own calls: the mbedtls_pk_context. Borrowed. */
 void *vw_key_context(const struct vw_key *key);
+/* mbedTLS's f_rng, from the kernel's generator; `unused` is its p_rng, NULL. */
+int vw_key_random(void *unused, unsigned char *out, size_t len);
 
 #endif
