@@ -3,185 +3,185 @@
 #include "proto/message.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#define REASON_PREFIX "REJECTION_REASON_"
+/* ---- What a row says ---- */
 
-static int no_memory(struct vw_error *err)
+void vw_agent_chain(const vw_agent *agent, struct vw_chain *out)
 {
-	return vw_error_set(err, VW_ENOMEM, "no memory for a decision about an agent");
-}
-
-/* ---- Names of reasons ---- */
-
-/* "FORKED"; "" for a number that is none. */
-static const char *reason_name(vw_rejection_reason reason)
-{
-	const ProtobufCEnumValue *value =
-	    protobuf_c_enum_descriptor_get_value(&verifywise__v1__rejection_reason__descriptor, (int)reason);
-	return value ? value->name + strlen(REASON_PREFIX) : "";
-}
-
-/* Why it is in quarantine: the first word of the reason. An operator's own words are no name: then it is kept out as a revoked one is. */
-static vw_rejection_reason reason_of_quarantine(const char *text)
-{
-	static const vw_rejection_reason reasons[] = {VW_REJECTION_FORKED, VW_REJECTION_ROLLED_BACK,
-						      VW_REJECTION_DUPLICATE_INSTANCE};
-	size_t len = text ? strcspn(text, ": ") : 0;
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		const char *name = reason_name(reasons[i]);
-		if (strlen(name) == len && memcmp(name, text, len) == 0)
-			return reasons[i];
+	if (agent->sequence == 0) {
+		vw_chain_begin(out, agent->genesis_agent_id ? agent->genesis_agent_id : agent->agent_id);
+		return;
 	}
-	return VW_REJECTION_REVOKED;
+	*out = (struct vw_chain){.epoch = agent->epoch, .head.sequence = agent->sequence};
+	snprintf(out->organization, sizeof(out->organization), "%s",
+		 agent->chain_organization ? agent->chain_organization : "");
+	snprintf(out->agent_id, sizeof(out->agent_id), "%s", agent->chain_agent_id ? agent->chain_agent_id : "");
+	if (agent->chain_sha256.len == VW_LEDGER_HASH)
+		memcpy(out->head.hash, agent->chain_sha256.data, VW_LEDGER_HASH);
 }
 
-/* ---- Status ---- */
+void vw_agent_put_chain(vw_agent *agent, const struct vw_chain *chain, int64_t stored_at)
+{
+	agent->chain_organization = (char *)chain->organization;
+	agent->chain_agent_id = (char *)chain->agent_id;
+	VW_SET(agent, epoch, chain->epoch);
+	VW_SET(agent, sequence, chain->head.sequence);
+	VW_SET_BYTES(agent, chain_sha256, chain->head.hash, VW_LEDGER_HASH);
+	VW_SET(agent, stored_at, stored_at);
+}
 
-void vw_agent_apply_status(vw_agent *agent, vw_agent_status status, const char *reason, const char *by, int64_t at)
+void vw_agent_put_status(vw_agent *agent, vw_agent_status status, const char *reason, const char *by, int64_t at)
 {
 	if (status == VW_AGENT_ACTIVE && agent->status != VW_AGENT_ACTIVE) {
 		agent->has_join_sequence = 0;
 		agent->has_pending_join_sequence = 0;
 	}
 	VW_SET(agent, status, status);
+	agent->status_reason = (char *)reason;
+	agent->status_by = (char *)by;
 	VW_SET(agent, status_at, at);
-	agent->status_reason = (char *)(uintptr_t)reason;
-	agent->status_by = (char *)(uintptr_t)by;
 }
 
-static const char *action_of(vw_rejection_reason reason)
+const char *vw_agent_refused(const vw_organization *organization, const vw_agent *agent)
 {
-	if (reason == VW_REJECTION_FORKED)
-		return "fork_seen";
-	return reason == VW_REJECTION_ROLLED_BACK ? "rollback_seen" : "clone_seen";
-}
-
-int vw_agent_quarantine(vw_agent *agent, vw_rejection_reason reason, const char *text, int64_t at,
-			struct vw_arena *arena, vw_controller_event **out, struct vw_error *err)
-{
-	vw_controller_event *event = vw_message_new(arena, &verifywise__v1__controller_event__descriptor);
-	char *full = vw_arena_printf(arena, "%s: %s", reason_name(reason), text);
-	if (!event || !full)
-		return no_memory(err);
-	vw_agent_apply_status(agent, VW_AGENT_QUARANTINED, full, "controller", at);
-	VW_SET(event, organization, agent->organization);
-	VW_SET(event, at, at);
-	event->actor = vw_arena_strdup(arena, "controller");
-	event->action = vw_arena_strdup(arena, action_of(reason));
-	event->object = vw_arena_strdup(arena, agent->agent_id);
-	event->text = full;
-	*out = event;
-	return vw_arena_failed(arena) ? no_memory(err) : 0;
-}
-
-/* ---- The chain ---- */
-
-int vw_agent_chain(const vw_agent *agent, struct vw_chain *out, struct vw_error *err)
-{
-	struct vw_chain chain;
-	if (agent->sequence == 0) {
-		vw_chain_begin(out, agent->genesis_agent_id ? agent->genesis_agent_id : agent->agent_id);
-		return 0;
-	}
-	const char *organization = agent->chain_organization ? agent->chain_organization : "";
-	if (strlen(organization) >= sizeof(chain.organization) || !agent->chain_agent_id ||
-	    !vw_agent_id_valid(agent->chain_agent_id) || agent->chain_sha256.len != VW_LEDGER_HASH)
-		return vw_error_set(err, VW_ECORRUPT, "agent %s: what is stored of its chain is none",
-				    agent->agent_id);
-	memset(&chain, 0, sizeof(chain));
-	memcpy(chain.organization, organization, strlen(organization));
-	memcpy(chain.agent_id, agent->chain_agent_id, VW_AGENT_ID_MAX - 1);
-	chain.epoch = agent->epoch;
-	chain.head.sequence = agent->sequence;
-	memcpy(chain.head.hash, agent->chain_sha256.data, VW_LEDGER_HASH);
-	*out = chain;
-	return 0;
-}
-
-void vw_agent_set_chain(vw_agent *agent, const struct vw_chain *chain, int64_t at)
-{
-	agent->chain_organization = (char *)(uintptr_t)chain->organization;
-	agent->chain_agent_id = (char *)(uintptr_t)chain->agent_id;
-	VW_SET(agent, epoch, chain->epoch);
-	VW_SET(agent, sequence, chain->head.sequence);
-	VW_SET_BYTES(agent, chain_sha256, (uintptr_t)chain->head.hash, sizeof(chain->head.hash));
-	VW_SET(agent, stored_at, at);
-}
-
-/* ---- A stream begins ---- */
-
-static bool same(const char *a, const char *b)
-{
-	return a && b && strcmp(a, b) == 0;
-}
-
-/* Before the agent's own words count: may this organization, this agent, this certificate come in? */
-static int judge_standing(const struct vw_join_view *view, const struct vw_join *join)
-{
-	const vw_agent *agent = view->agent;
-	if (view->organization && view->organization->disabled)
-		return VW_REJECTION_TENANT_DISABLED;
-	if (!view->organization || !agent)
-		return VW_REJECTION_UNKNOWN_AGENT;
+	if (!organization || organization->disabled)
+		return "the organization is disabled";
 	if (agent->status == VW_AGENT_REVOKED)
-		return VW_REJECTION_REVOKED;
-	if (agent->status == VW_AGENT_QUARANTINED)
-		return (int)reason_of_quarantine(agent->status_reason);
-	if (!same(join->serial, agent->serial) && !same(join->serial, agent->pending_serial))
-		return VW_REJECTION_REVOKED;
-	return 0;
+		return "the agent is revoked";
+	return agent->status == VW_AGENT_ACTIVE ? NULL
+						: "the agent is quarantined until an operator has looked at it";
 }
 
-static bool hash_is_whole(uint64_t sequence, const ProtobufCBinaryData *hash)
+void vw_join_quarantine(vw_agent *agent, const char *reason, int64_t now)
 {
-	return sequence == 0 || hash->len == VW_LEDGER_HASH;
+	vw_agent_put_status(agent, VW_AGENT_QUARANTINED, reason, "controller", now);
 }
 
-static bool hello_is_whole(const vw_hello *hello)
+void vw_join_event(const vw_agent *agent, const char *action, const char *reason, int64_t now,
+		   vw_controller_event *out)
 {
-	return hello->genesis_agent_id && vw_agent_id_valid(hello->genesis_agent_id) &&
-	       hash_is_whole(hello->last_sequence, &hello->last_chain_sha256) &&
-	       hash_is_whole(hello->acknowledged_sequence, &hello->acknowledged_chain_sha256);
+	verifywise__v1__controller_event__init(out);
+	VW_SET(out, organization, agent->organization);
+	VW_SET(out, at, now);
+	out->actor = (char *)"controller";
+	out->action = (char *)action;
+	out->object = agent->agent_id;
+	out->text = (char *)reason;
 }
 
-/* A number given out twice, or one of an earlier time, is a second process with this identity. */
-static int judge_join_sequence(const vw_agent *agent, const vw_hello *hello, const char **out_text)
+/* ---- May it begin? ---- */
+
+static const char *name_of(vw_rejection_reason reason)
 {
-	bool is_known = (agent->has_join_sequence && hello->join_sequence == agent->join_sequence) ||
-			(agent->has_pending_join_sequence && hello->join_sequence == agent->pending_join_sequence);
-	if (is_known || (!agent->has_join_sequence && !agent->has_pending_join_sequence))
-		return 0;
-	*out_text = "it showed a join sequence that was neither its last nor its next one: a copy of it has been "
-		    "connected";
+	return vw_enum_name(&verifywise__v1__rejection_reason__descriptor, (int)reason);
+}
+
+static void reject(struct vw_join_answer *out, vw_rejection_reason reason, const char *text)
+{
+	out->rejection = (int)reason;
+	snprintf(out->reason, sizeof(out->reason), "%s", text);
+}
+
+/* Something is seen that must not be: an operator has to look at it. */
+static void quarantine(struct vw_join_answer *out, vw_rejection_reason reason, const char *action, const char *text)
+{
+	out->rejection = (int)reason;
+	out->is_quarantine = true;
+	out->action = action;
+	snprintf(out->reason, sizeof(out->reason), "%s: %s", name_of(reason), text);
+}
+
+/* What an agent in quarantine is told: what it was put there for, which its reason begins with. */
+static vw_rejection_reason quarantined_for(const vw_agent *agent)
+{
+	static const vw_rejection_reason reasons[] = {VW_REJECTION_FORKED, VW_REJECTION_ROLLED_BACK};
+	const char *said = agent->status_reason ? agent->status_reason : "";
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		const char *name = name_of(reasons[i]);
+		if (strncmp(said, name, strlen(name)) == 0)
+			return reasons[i];
+	}
 	return VW_REJECTION_DUPLICATE_INSTANCE;
 }
 
-static int judge_ledger(const struct vw_join_view *view, const vw_hello *hello, const char **out_text)
+static bool is_serial(const char *a, const char *b)
 {
-	const vw_agent *agent = view->agent;
-	if (hello->last_sequence < agent->sequence || hello->last_sequence < hello->acknowledged_sequence) {
-		*out_text = "its ledger ends before what was acknowledged to it: a restored snapshot";
-		return VW_REJECTION_ROLLED_BACK;
-	}
-	/* beyond what is stored there is nothing to compare with: the entries that come will tell */
-	bool differs = hello->acknowledged_sequence > 0 && hello->acknowledged_sequence <= agent->sequence &&
-		       (!view->acknowledged ||
-			memcmp(view->acknowledged, hello->acknowledged_chain_sha256.data, VW_LEDGER_HASH) != 0);
-	if (agent->sequence > 0 && hello->last_sequence == agent->sequence)
-		differs |= agent->chain_sha256.len != VW_LEDGER_HASH ||
-			   memcmp(agent->chain_sha256.data, hello->last_chain_sha256.data, VW_LEDGER_HASH) != 0;
-	if (!differs)
-		return 0;
-	*out_text = "its ledger holds another entry than the one that is stored under the same number";
-	return VW_REJECTION_FORKED;
+	return a && *a && b && strcmp(a, b) == 0;
 }
 
-/* A serial's first use makes it the one in use; the join sequence shown is the last, and the next one is given. */
-static void let_in(vw_agent *agent, const struct vw_join *join)
+static void ask_standing(const struct vw_join_facts *facts, const struct vw_join *join, struct vw_join_answer *out)
 {
-	const vw_hello *hello = join->hello;
-	if (same(join->serial, agent->pending_serial)) {
+	const vw_agent *agent = facts->agent;
+	if (facts->organization && facts->organization->disabled)
+		reject(out, VW_REJECTION_TENANT_DISABLED, "the organization is disabled");
+	else if (!facts->organization || !agent)
+		reject(out, VW_REJECTION_UNKNOWN_AGENT, "there is no such agent");
+	else if (agent->status == VW_AGENT_REVOKED)
+		reject(out, VW_REJECTION_REVOKED, "the agent is revoked");
+	else if (agent->status != VW_AGENT_ACTIVE)
+		reject(out, quarantined_for(agent), "the agent is quarantined until an operator has looked at it");
+	else if (!is_serial(agent->serial, join->serial) && !is_serial(agent->pending_serial, join->serial))
+		reject(out, VW_REJECTION_REVOKED, "the certificate was replaced by a newer one");
+}
+
+/* A clone shows a number that was given out before; each is good until a later one was shown. */
+static void ask_instance(const vw_agent *agent, const vw_hello *hello, struct vw_join_answer *out)
+{
+	bool any = !agent->has_join_sequence && !agent->has_pending_join_sequence;
+	if (hello->join_sequence == UINT64_MAX)
+		reject(out, VW_REJECTION_MALFORMED, "the join sequence cannot be counted on");
+	else if (!any && hello->join_sequence != agent->join_sequence &&
+		 !(agent->has_pending_join_sequence && hello->join_sequence == agent->pending_join_sequence))
+		quarantine(
+		    out, VW_REJECTION_DUPLICATE_INSTANCE, "clone_seen",
+		    "the agent shows a join sequence of another time: a copy of it runs elsewhere, or an older "
+		    "state of it was put back");
+}
+
+static bool is_hash(const ProtobufCBinaryData *shown, const uint8_t *stored)
+{
+	return stored && shown->len == VW_LEDGER_HASH && memcmp(shown->data, stored, VW_LEDGER_HASH) == 0;
+}
+
+static void ask_ledger(const vw_agent *agent, const uint8_t *stored, const vw_hello *hello,
+		       struct vw_join_answer *out)
+{
+	char text[160];
+	if (hello->last_sequence < agent->sequence) {
+		snprintf(text, sizeof(text),
+			 "its ledger ends with entry %" PRIu64 ", but %" PRIu64
+			 " is stored: an older state was put back",
+			 hello->last_sequence, agent->sequence);
+		quarantine(out, VW_REJECTION_ROLLED_BACK, "rollback_seen", text);
+		return;
+	}
+	/* a receipt for more than is stored: the store itself is an older copy, and is filled again */
+	uint64_t receipt = hello->acknowledged_sequence <= agent->sequence ? hello->acknowledged_sequence : 0;
+	const uint8_t *head = agent->chain_sha256.len == VW_LEDGER_HASH ? agent->chain_sha256.data : NULL;
+	bool receipt_differs = receipt > 0 && !is_hash(&hello->acknowledged_chain_sha256, stored);
+	bool head_differs = agent->sequence > 0 && hello->last_sequence == agent->sequence &&
+			    !is_hash(&hello->last_chain_sha256, head);
+	if (!receipt_differs && !head_differs)
+		return;
+	snprintf(text, sizeof(text), "its entry %" PRIu64 " has another hash than the one that is stored",
+		 receipt_differs ? receipt : agent->sequence);
+	quarantine(out, VW_REJECTION_FORKED, "fork_seen", text);
+}
+
+static void ask_genesis(const vw_agent *agent, const vw_hello *hello, struct vw_join_answer *out)
+{
+	if (agent->sequence == 0 && hello->genesis_agent_id && !vw_agent_id_valid(hello->genesis_agent_id))
+		reject(out, VW_REJECTION_MALFORMED, "genesis_agent_id is no UUID in lower case");
+}
+
+/* ---- What it changes ---- */
+
+static void admit(vw_agent *agent, const struct vw_join *join, struct vw_join_answer *out)
+{
+	if (!is_serial(agent->serial, join->serial)) {
+		out->is_activation = true;
 		agent->serial = agent->pending_serial;
 		agent->has_serial_not_after = agent->has_pending_not_after;
 		agent->serial_not_after = agent->pending_not_after;
@@ -189,72 +189,24 @@ static void let_in(vw_agent *agent, const struct vw_join *join)
 		agent->has_pending_not_after = 0;
 		agent->pending_not_after = 0;
 	}
-	VW_SET(agent, join_sequence, hello->join_sequence);
-	VW_SET(agent, pending_join_sequence, hello->join_sequence + 1);
-	if (agent->sequence == 0)
-		agent->genesis_agent_id = hello->genesis_agent_id;
+	VW_SET(agent, join_sequence, join->hello->join_sequence);
+	VW_SET(agent, pending_join_sequence, join->hello->join_sequence + 1);
+	if (agent->sequence == 0 && join->hello->genesis_agent_id)
+		agent->genesis_agent_id = join->hello->genesis_agent_id;
 }
 
-int vw_join_decide(const struct vw_join_view *view, const struct vw_join *join, struct vw_arena *arena,
-		   struct vw_join_verdict *out, struct vw_error *err)
+void vw_join_decide(const struct vw_join_facts *facts, const struct vw_join *join, struct vw_join_answer *out)
 {
-	const char *text = NULL;
-	struct vw_join_verdict verdict = {.rejection = judge_standing(view, join)};
-	if (view->agent)
-		verdict.agent = *view->agent;
-	if (verdict.rejection == 0 && !hello_is_whole(join->hello))
-		verdict.rejection = VW_REJECTION_MALFORMED;
-	if (verdict.rejection == 0)
-		verdict.rejection = judge_join_sequence(view->agent, join->hello, &text);
-	if (verdict.rejection == 0)
-		verdict.rejection = judge_ledger(view, join->hello, &text);
-	if (verdict.rejection == 0)
-		let_in(&verdict.agent, join);
-	verdict.changed = verdict.rejection == 0 || text;
-	int rc = text ? vw_agent_quarantine(&verdict.agent, (vw_rejection_reason)verdict.rejection, text, join->now,
-					    arena, &verdict.event, err)
-		      : 0;
-	if (rc == 0)
-		*out = verdict;
-	return rc;
-}
-
-/* ---- Enrolment ---- */
-
-static bool token_is_good(const vw_enrollment_token *token, const vw_agent *agent, int64_t now)
-{
-	return token && token->organization == agent->organization && !token->has_revoked_at &&
-	       (!token->has_expires_at || token->expires_at > now) && token->uses < token->uses_allowed;
-}
-
-static bool same_key(const vw_agent *a, const vw_agent *b)
-{
-	return a->enrollment_key.len > 0 && a->enrollment_key.len == b->enrollment_key.len &&
-	       memcmp(a->enrollment_key.data, b->enrollment_key.data, a->enrollment_key.len) == 0;
-}
-
-int vw_enroll_decide(vw_enrollment_token *token, const vw_agent *existing, const vw_agent *agent, int64_t now,
-		     vw_agent *out, struct vw_error *err)
-{
-	if (!token_is_good(token, agent, now))
-		return vw_error_set(err, VW_EAUTH, "the token is not valid");
-	if (existing && !same_key(existing, agent))
-		return vw_error_set(err, VW_EBUSY, "agent %s is enrolled with another key", agent->agent_id);
-	vw_agent result = existing ? *existing : *agent;
-	if (existing) {
-		result.hostname = agent->hostname;
-		result.has_enrolled_at = agent->has_enrolled_at;
-		result.enrolled_at = agent->enrolled_at;
-		result.enrollment_token = agent->enrollment_token;
-		result.has_sealing_key = agent->has_sealing_key;
-		result.sealing_key = agent->sealing_key;
-		result.pending_serial = agent->pending_serial;
-		result.has_pending_not_after = agent->has_pending_not_after;
-		result.pending_not_after = agent->pending_not_after;
-		if (existing->status == VW_AGENT_REVOKED && agent->status == VW_AGENT_ACTIVE)
-			vw_agent_apply_status(&result, VW_AGENT_ACTIVE, "enrolled again", "controller", now);
-	}
-	VW_SET(token, uses, token->uses + 1);
-	*out = result;
-	return 0;
+	*out = (struct vw_join_answer){0};
+	ask_standing(facts, join, out);
+	if (out->rejection == 0)
+		ask_genesis(facts->agent, join->hello, out);
+	if (out->rejection == 0)
+		ask_instance(facts->agent, join->hello, out);
+	if (out->rejection == 0)
+		ask_ledger(facts->agent, facts->hash, join->hello, out);
+	if (out->rejection == 0)
+		admit(facts->agent, join, out);
+	if (out->is_quarantine)
+		vw_join_quarantine(facts->agent, out->reason, join->now);
 }

@@ -1,42 +1,45 @@
-/* join.h: what is decided about an agent: whether its stream may begin, whether it may enroll, and what that changes. Pure: both stores
- * read in their transaction, ask here, and write what came out, so that they cannot disagree. */
+/* join.h: whether an agent's stream may begin, and what its row says of its ledger. Pure; both stores ask inside their transaction. */
 #ifndef STORE_JOIN_H
 #define STORE_JOIN_H
 
+#include "fleet/chain.h"
 #include "store/store.h"
 
-/* What a store has read; `organization`, `agent` and `acknowledged` are NULL when there is none. */
-struct vw_join_view {
+/* What is stored; each pointer NULL when there is no such thing. */
+struct vw_join_facts {
 	const vw_organization *organization;
-	const vw_agent *agent;
-	const uint8_t *acknowledged; /* h(hello->acknowledged_sequence), VW_LEDGER_HASH bytes */
+	vw_agent *agent;
+	const uint8_t *hash; /* h(hello->acknowledged_sequence), VW_LEDGER_HASH bytes */
 };
 
-struct vw_join_verdict {
-	int rejection;              /* 0 or a vw_rejection_reason */
-	vw_agent agent;             /* as it is to be stored, borrowing from what was read and from the join */
-	bool changed;               /* `agent` is to be stored: a stream that begins, or a quarantine */
-	vw_controller_event *event; /* of a quarantine: to be put down with it; in the arena; NULL: none */
+struct vw_join_answer {
+	int rejection;      /* 0 or a vw_rejection_reason */
+	bool is_quarantine; /* a clone, rollback or fork was seen: the agent's row has to be written, and the event */
+	bool is_activation; /* a pending serial is in use from now on: streams under the former one end */
+	const char *action; /* of the event, static: "clone_seen", "rollback_seen", "fork_seen" */
+	char reason
+	    [256]; /* what an operator reads: status_reason of a quarantine, with the rejection's name in front */
 };
 
-/* The order of its questions is the order of what an operator wants to hear first. VW_ENOMEM. */
-int vw_join_decide(const struct vw_join_view *view, const struct vw_join *join, struct vw_arena *arena,
-		   struct vw_join_verdict *out, struct vw_error *err);
+/* Without a rejection, or with a quarantine, the agent's row was changed and has to be written; what it points to is borrowed from `join`,
+ * from itself, and from *out, all of which have to outlive that. */
+void vw_join_decide(const struct vw_join_facts *facts, const struct vw_join *join, struct vw_join_answer *out);
 
-/* Puts the agent into quarantine: status_reason is the rejection's name and the text. The event says so; both are in the arena. VW_ENOMEM. */
-int vw_agent_quarantine(vw_agent *agent, vw_rejection_reason reason, const char *text, int64_t at,
-			struct vw_arena *arena, vw_controller_event **out, struct vw_error *err);
-/* An operator's word. One that is active again is taken once with whatever join sequence it shows. Borrows the texts. */
-void vw_agent_apply_status(vw_agent *agent, vw_agent_status status, const char *reason, const char *by, int64_t at);
+/* Puts the agent under quarantine; `reason` begins with the rejection's name ("forked: ..."), which is what later joins are told. */
+void vw_join_quarantine(vw_agent *agent, const char *reason, int64_t now);
+/* "controller" says what it saw. All borrowed. */
+void vw_join_event(const vw_agent *agent, const char *action, const char *reason, int64_t now,
+		   vw_controller_event *out);
 
-/* VW_EAUTH (the token, always in the same words) or VW_EBUSY (another one's id). `token` and `existing` may be NULL. *out is the agent as it is to be
- * stored, borrowing from both; the token has been used once. */
-int vw_enroll_decide(vw_enrollment_token *token, const vw_agent *existing, const vw_agent *agent, int64_t now,
-		     vw_agent *out, struct vw_error *err);
+/* What an operator's word does to the row. Active again: the next join sequence is taken as it comes, once. All borrowed. */
+void vw_agent_put_status(vw_agent *agent, vw_agent_status status, const char *reason, const char *by, int64_t at);
 
-/* Where the agent's chain stands. VW_ECORRUPT: it holds no such thing. */
-int vw_agent_chain(const vw_agent *agent, struct vw_chain *out, struct vw_error *err);
-/* The agent with its chain moved there; borrows from `chain`. */
-void vw_agent_set_chain(vw_agent *agent, const struct vw_chain *chain, int64_t at);
+/* NULL, or why an agent's entries are not taken. */
+const char *vw_agent_refused(const vw_organization *organization, const vw_agent *agent);
+
+/* Where its chain stands, from the row and to it. With nothing stored, it begins under genesis_agent_id. */
+void vw_agent_chain(const vw_agent *agent, struct vw_chain *out);
+/* Borrows from `chain`. */
+void vw_agent_put_chain(vw_agent *agent, const struct vw_chain *chain, int64_t stored_at);
 
 #endif
