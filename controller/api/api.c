@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "feed.h"
+#include "percent.h"
 #include "principal.h"
 
 #include <stdio.h>
@@ -98,31 +98,6 @@ static void answer_error(struct visit *v, int status, const char *message)
 
 /* ---- finding the route ---- */
 
-static int hex_pair(const char *at)
-{
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *high = at[0] ? strchr(digits, at[0]) : NULL, *low = high && at[1] ? strchr(digits, at[1]) : NULL;
-	return low ? (int)((high - digits) % 16 * 16 + (low - digits) % 16) : -1;
-}
-
-/* A path segment, percent-decoded, of UTF-8 without U+0000; NULL for anything else. */
-static const char *decode_segment(struct vw_arena *arena, const char *text, size_t len)
-{
-	char *out = vw_arena_alloc(arena, len + 1);
-	size_t at = 0;
-	for (size_t i = 0; out && i < len; i++) {
-		int value = (unsigned char)text[i];
-		if (text[i] == '%') {
-			value = len - i > 2 ? hex_pair(text + i + 1) : -1;
-			i += 2;
-		}
-		if (value <= 0)
-			return NULL;
-		out[at++] = (char)value;
-	}
-	return out && vw_utf8_valid(out, at) ? out : NULL;
-}
-
 /* 1: the path is the pattern's, and its open segments are in v; 0: it is not; -1: a segment cannot be read. */
 static int match(struct visit *v, const char *pattern, const char *path)
 {
@@ -130,7 +105,7 @@ static int match(struct visit *v, const char *pattern, const char *path)
 	while (*pattern && *path) {
 		size_t wanted = strcspn(pattern + 1, "/"), given = strcspn(path + 1, "/");
 		if (wanted == 2 && pattern[1] == '{') {
-			v->segments[found] = decode_segment(v->arena, path + 1, given);
+			v->segments[found] = percent_decode(v->arena, path + 1, given, false);
 			if (given == 0 || !v->segments[found++])
 				return given == 0 ? 0 : -1;
 		} else if (wanted != given || strncmp(pattern, path, wanted + 1) != 0) {

@@ -35,7 +35,6 @@ const struct api_route api_routes[] = {
 
     {"GET", "/api/v1/overview", API_READ, false, api_overview},
     {"GET", "/api/v1/records", API_READ, true, api_record_list},
-    {"GET", "/api/v1/records/export", API_READ, true, api_record_export},
     {"GET", RECORD, API_READ, true, api_record_get},
     {"GET", RECORD "/history", API_READ, true, api_record_history},
     {"GET", "/api/v1/gaps", API_READ, true, api_gap_list},
@@ -44,8 +43,6 @@ const struct api_route api_routes[] = {
 
     {"GET", AGENT "/ledger", API_READ, true, api_ledger_read},
     {"GET", AGENT "/ledger/verify", API_READ, true, api_ledger_verify},
-    {"GET", AGENT "/ledger/export", API_READ, true, api_ledger_export},
-    {"GET", "/api/v1/ledger/export", API_READ, true, api_ledger_export_all},
 
     {"GET", "/enroll/v1/authorities", API_PUBLIC, false, api_enroll_authorities},
     {"POST", "/enroll/v1/enroll", API_PUBLIC, false, api_enroll_enroll},

@@ -42,7 +42,6 @@ int api_overview(struct visit *v, struct vw_error *err);
 int api_record_list(struct visit *v, struct vw_error *err);
 int api_record_get(struct visit *v, struct vw_error *err);
 int api_record_history(struct visit *v, struct vw_error *err);
-int api_record_export(struct visit *v, struct vw_error *err);
 int api_gap_list(struct visit *v, struct vw_error *err);
 int api_event_list(struct visit *v, struct vw_error *err);
 int api_changes(struct visit *v, struct vw_error *err);
@@ -50,8 +49,6 @@ int api_changes(struct visit *v, struct vw_error *err);
 /* ledgers.c */
 int api_ledger_read(struct visit *v, struct vw_error *err);
 int api_ledger_verify(struct visit *v, struct vw_error *err);
-int api_ledger_export(struct visit *v, struct vw_error *err);
-int api_ledger_export_all(struct visit *v, struct vw_error *err);
 
 /* system.c */
 int api_enroll_authorities(struct visit *v, struct vw_error *err);
