@@ -14,6 +14,21 @@ const char *const vw_setting_log_formats[] = {"text", "json", NULL};
 
 static const char *const no_list[] = {NULL};
 
+/* `at`: the last '@' of the text, or NULL. A query may hold a secret too. What looks like neither is not shown at all. */
+static const char *without_userinfo(struct vw_arena *arena, const char *text, const char *at)
+{
+	const char *scheme = strstr(text, "://");
+	size_t before = scheme ? (size_t)(scheme + 3 - text) : 0;
+	if (!at)
+		return scheme ? vw_uri_redact(arena, text) : text;
+	if (at < text + before)
+		return "***";
+	const char *plain = vw_uri_redact(arena, vw_arena_printf(arena, "%.*s%s", (int)before, text, at + 1));
+	if (!plain || strncmp(plain, text, before) != 0)
+		return "***";
+	return vw_arena_printf(arena, "%.*s***@%s", (int)before, text, plain + before);
+}
+
 const char *settings_visible(const struct vw_settings *settings, size_t row)
 {
 	const struct vw_setting *s = &settings->table->settings[row];
@@ -22,14 +37,7 @@ const char *settings_visible(const struct vw_settings *settings, size_t row)
 		return vw_uri_redact(settings->arena, text);
 	if (!text || !(s->flags & VW_SETTING_USERINFO))
 		return text;
-	const char *scheme = strstr(text, "://");
-	int before = scheme ? (int)(scheme + 3 - text) : 0;
-	if (!at || at < text + before)
-		return scheme ? vw_uri_redact(settings->arena, text) : text;
-	/* a query may hold a secret too */
-	const char *rest =
-	    vw_uri_redact(settings->arena, vw_arena_printf(settings->arena, "%.*s%s", before, text, at + 1));
-	return rest ? vw_arena_printf(settings->arena, "%.*s***@%s", before, text, rest + before) : NULL;
+	return without_userinfo(settings->arena, text, at);
 }
 
 int settings_refuse(const struct vw_settings *settings, size_t row, const char *wanted, struct vw_error *err)

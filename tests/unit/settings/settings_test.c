@@ -325,8 +325,9 @@ static void user_info_is_neither_shown_nor_hashed(void **state)
 	assert_memory_equal(hash[0], hash[1], 32);
 	assert_memory_not_equal(hash[0], hash[2], 32);
 	static const char *const others[] = {"bob:s3cr3t@h.example.org", "postgresql://h/db?password=s3cr3t",
-					     "postgresql://u:s3cr3t@h/db?password=s3cr3t"};
-	for (size_t i = 0; i < 3; i++) {
+					     "postgresql://u:s3cr3t@h/db?password=s3cr3t",
+					     "http:?token=s3cr3t://u:p@h", "u:s3cr3t@h://x"};
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		char file[128];
 		snprintf(file, sizeof(file), "net: {proxy: '%s'}\n", others[i]);
 		assert_int_equal(load(file), 0);
