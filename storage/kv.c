@@ -16,6 +16,7 @@
 
 #define ROOM_THAT_IS_NONE ((uint64_t)64 * VW_KIB) /* a short write with no more free than this is a full disk */
 #define SNAPSHOT_TRIES    100                     /* a writer may overtake us that often while we open */
+#define GROW_PATIENCE     10000                   /* milliseconds */
 #define PAGE_MIN          4096                    /* bytes; a file without two of them was never finished */
 
 static bool disk_is_full(const struct vw_kv *kv, int rc)
@@ -262,13 +263,12 @@ int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode,
 	if (!kv)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the store");
 	kv->mode = mode;
+	kv->grow_patience = GROW_PATIENCE;
+	vw_gate_init(&kv->gate);
 	name_tables(kv, tables);
 	int rc = vw_folder_open(dir, mode, &kv->folder, err);
-	if (rc < 0) {
-		free(kv);
-		return rc;
-	}
-	rc = open_all(kv, dir, err);
+	if (rc == 0)
+		rc = open_all(kv, dir, err);
 	if (rc < 0) {
 		vw_kv_close(kv);
 		return rc;
@@ -284,6 +284,7 @@ void vw_kv_close(struct vw_kv *kv)
 	if (kv->env)
 		mdb_env_close(kv->env);
 	vw_folder_close(&kv->folder);
+	vw_gate_destroy(&kv->gate);
 	free(kv);
 }
 

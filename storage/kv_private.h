@@ -5,6 +5,7 @@
 #include "storage/kv.h"
 
 #include "folder.h"
+#include "kv_gate.h"
 
 #include <lmdb.h>
 
@@ -18,16 +19,18 @@ struct vw_kv {
 	MDB_dbi handles[VW_TABLES_MAX];
 	int table_count; /* without ours */
 	enum vw_kv_mode mode;
-	unsigned page_size; /* bytes */
-	int views;          /* open read transactions: the map must not move under them */
-	bool dead;          /* the map could not be made again */
-	uint8_t *map;       /* where the file's first page is in memory; NULL while not known */
-	unsigned reads;     /* values read, for letting go of the map's pages */
+	unsigned page_size;      /* bytes */
+	struct vw_gate gate;     /* the map must not move under a view */
+	int64_t grow_patience;   /* milliseconds that growing waits for views to end */
+	bool dead;               /* the map could not be made again; changes while no view is open */
+	_Atomic(uint8_t *) map;  /* where the file's first page is in memory; NULL while not known */
+	_Atomic(unsigned) reads; /* values read, for letting go of the map's pages */
 };
 
 struct vw_txn {
 	struct vw_kv *kv;
 	MDB_txn *txn;
+	struct vw_gate_view view; /* unless `write` */
 	bool write;
 	bool changed; /* something was written */
 	bool map_full;

@@ -4,6 +4,7 @@
 #include "damage.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,56 +25,84 @@ int vw_txn_fail(struct vw_txn *txn, int rc, const char *doing, struct vw_error *
 	return vw_txn_stuck(txn, err);
 }
 
-/* Doubles the map. */
-static int grow_map(struct vw_kv *kv, struct vw_error *err)
+static uint64_t map_size(const struct vw_kv *kv)
 {
 	MDB_envinfo info;
 	mdb_env_info(kv->env, &info);
-	uint64_t size = info.me_mapsize * 2;
-	if (size > VW_STORE_MAP_MAX)
-		return vw_error_set(err, VW_EFULL, "%s has reached its largest size (VW_STORE_MAP_MAX)",
-				    kv->folder.data_path);
-	if (kv->views > 0)
-		return vw_error_set(err, VW_EFULL, "%s cannot grow while it is being read in this process",
-				    kv->folder.data_path);
+	return info.me_mapsize;
+}
+
+/* Doubles the map, while nobody looks at it. */
+static int double_map(struct vw_kv *kv, struct vw_error *err)
+{
 	kv->map = NULL;
-	int rc = mdb_env_set_mapsize(kv->env, size);
+	int rc = mdb_env_set_mapsize(kv->env, 2 * map_size(kv));
 	if (rc == 0)
 		return 0;
 	kv->dead = true; /* the old map is gone */
 	return vw_kv_error(kv, rc, "growing the map", err);
 }
 
-static int begin_lmdb(struct vw_kv *kv, bool write, MDB_txn **out, struct vw_error *err)
+/* Makes the map larger than `too_small`. */
+static int grow_map(struct vw_kv *kv, uint64_t too_small, struct vw_error *err)
+{
+	if (too_small > VW_STORE_MAP_MAX / 2)
+		return vw_error_set(err, VW_EFULL, "%s has reached its largest size (VW_STORE_MAP_MAX)",
+				    kv->folder.data_path);
+	if (!vw_gate_clear(&kv->gate, kv->grow_patience))
+		return vw_error_set(err, VW_EFULL, "%s cannot grow while it is being read in this process",
+				    kv->folder.data_path);
+	int rc = map_size(kv) > too_small ? 0 : double_map(kv, err); /* another thread may have done it */
+	vw_gate_open(&kv->gate);
+	return rc;
+}
+
+static int begin_lmdb(struct vw_kv *kv, bool write, MDB_txn **out)
 {
 	unsigned flags = write ? 0 : MDB_RDONLY;
+	if (kv->dead)
+		return ENOMEM; /* there was no room to map it */
 	int cleared, rc = mdb_txn_begin(kv->env, NULL, flags, out);
 	if (rc == MDB_READERS_FULL && mdb_reader_check(kv->env, &cleared) == 0)
 		rc = mdb_txn_begin(kv->env, NULL, flags, out);
-	while (rc == MDB_MAP_RESIZED) { /* another process made the database larger than our map */
-		int grown = grow_map(kv, err);
-		if (grown < 0)
-			return grown;
-		rc = mdb_txn_begin(kv->env, NULL, flags, out);
-	}
+	return rc;
+}
+
+static int begin_writing(struct vw_kv *kv, struct vw_txn *txn, struct vw_error *err)
+{
+	int rc = begin_lmdb(kv, true, &txn->txn);
 	return rc == 0 ? 0 : vw_kv_error(kv, rc, "beginning a transaction", err);
+}
+
+/* What it looks at may have grown in another process, beyond our map. */
+static int begin_view(struct vw_kv *kv, struct vw_txn *txn, struct vw_error *err)
+{
+	for (;;) {
+		vw_gate_enter(&kv->gate, &txn->view);
+		int rc = begin_lmdb(kv, false, &txn->txn);
+		uint64_t size = rc == MDB_MAP_RESIZED ? map_size(kv) : 0;
+		if (rc != 0)
+			vw_gate_leave(&kv->gate, &txn->view);
+		if (rc != MDB_MAP_RESIZED)
+			return rc == 0 ? 0 : vw_kv_error(kv, rc, "beginning a transaction", err);
+		rc = grow_map(kv, size, err);
+		if (rc < 0)
+			return rc;
+	}
 }
 
 static int begin(struct vw_kv *kv, bool write, struct vw_txn **out, struct vw_error *err)
 {
-	if (kv->dead)
-		return vw_error_set(err, VW_ENOMEM, "%s is not mapped any more", kv->folder.data_path);
 	struct vw_txn *txn = calloc(1, sizeof(*txn));
 	if (!txn)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a transaction");
 	txn->kv = kv;
 	txn->write = write;
-	int rc = begin_lmdb(kv, write, &txn->txn, err);
+	int rc = write ? begin_writing(kv, txn, err) : begin_view(kv, txn, err);
 	if (rc < 0) {
 		free(txn);
 		return rc;
 	}
-	kv->views += !write;
 	*out = txn;
 	return 0;
 }
@@ -130,7 +159,7 @@ void vw_txn_end(struct vw_txn *txn)
 	if (!txn)
 		return;
 	mdb_txn_abort(txn->txn);
-	txn->kv->views -= !txn->write;
+	vw_gate_leave(&txn->kv->gate, &txn->view);
 	free(txn);
 }
 
@@ -208,18 +237,27 @@ static int write_once(struct vw_kv *kv, step_fn step, void *arg, bool *out_map_f
 	return rc;
 }
 
-int vw_kv_write(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
+/* Until it fits. */
+static int write_in_turn(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
 {
 	bool map_full;
-	assert(kv->mode == VW_KV_WRITE);
 	int rc = write_once(kv, step, arg, &map_full, err);
 	while (rc < 0 && map_full) {
-		rc = grow_map(kv, err);
+		rc = grow_map(kv, map_size(kv), err);
 		if (rc == 0)
 			rc = vw_kv_find_map(kv, err);
 		if (rc < 0)
 			return rc;
 		rc = write_once(kv, step, arg, &map_full, err);
 	}
+	return rc;
+}
+
+int vw_kv_write(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
+{
+	assert(kv->mode == VW_KV_WRITE);
+	vw_gate_take_turn(&kv->gate);
+	int rc = write_in_turn(kv, step, arg, err);
+	vw_gate_pass_turn(&kv->gate);
 	return rc;
 }

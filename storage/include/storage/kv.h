@@ -10,7 +10,11 @@
  * structure is checked when the store is opened (storage/pages.h). What breaks under a running process, a disk that cannot be
  * read any more, ends it with a message and VW_EXIT_DAMAGED.
  *
- * One thread at a time may use a store. */
+ * Any number of threads may use a store: views beside one another and beside the one that writes; writers come one after the other, in
+ * the order in which they asked. A transaction and its cursors belong to the thread that began it, to the end. A view keeps the map as it
+ * is: when that has to grow, views that begin wait, and the map waits for those that are open, ten seconds at most; then the write is
+ * VW_EFULL, and may be tried again. So hold a view briefly. A thread may hold a view while it writes, but what it writes is VW_EFULL at
+ * once where the map would have to grow. A step does not call vw_kv_write(). */
 #ifndef STORAGE_KV_H
 #define STORAGE_KV_H
 
@@ -47,7 +51,7 @@ int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode,
 	       struct vw_error *err);
 void vw_kv_close(struct vw_kv *kv); /* NULL is fine */
 
-/* Runs `step` in a write transaction and commits it with fsync. When the map was full it is grown and `step`
+/* Waits for its turn, runs `step` in a write transaction and commits it with fsync. When the map was full it is grown and `step`
  * runs again from the start, so it must not have effects beyond the transaction. A negative result of `step` aborts. */
 int vw_kv_write(struct vw_kv *kv, int (*step)(struct vw_txn *txn, void *arg, struct vw_error *err), void *arg,
 		struct vw_error *err);
