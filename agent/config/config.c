@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The public part first, so that a pointer to it is a pointer to this. */
 struct config {
@@ -90,22 +91,84 @@ static int read_headers(struct config *c, struct vw_error *err)
 	return 0;
 }
 
-/* Where the state is does not belong to what was decided: the hash is taken before. */
-static int place_state(struct config *c, const char *state_dir, struct vw_error *err)
+/* Where the state is; in the arena. */
+static const char *state_folder(struct config *c, const char *state_dir, struct vw_error *err)
 {
-	const size_t field = offsetof(struct vw_config, state_dir);
 	struct vw_arena *arena = vw_settings_arena(c->settings);
-	if (state_dir)
-		return vw_settings_set(c->settings, field, state_dir, "--state", err);
-	if (c->pub.state_dir)
-		return 0;
+	if (state_dir || c->pub.state_dir)
+		return state_dir ? state_dir : c->pub.state_dir;
 	const char *home = vw_dir_state_home(arena);
-	if (!home)
-		return vw_error_set(
-		    err, VW_ECONFIG,
-		    "no place for the state: set VW_STATE_DIR, state_dir in the configuration, or HOME");
+	if (!home) {
+		vw_error_set(err, VW_ECONFIG,
+			     "no place for the state: set VW_STATE_DIR, state_dir in the configuration, or HOME");
+		return NULL;
+	}
 	const char *folder = vw_arena_printf(arena, "%s/verifywise-agent", home);
-	return folder ? vw_settings_set(c->settings, field, folder, "default", err) : no_memory(err);
+	if (!folder)
+		no_memory(err);
+	return folder;
+}
+
+/* ---- what the controller gave ---- */
+
+static bool listed(const char *const *list, const char *word)
+{
+	while (*list && strcmp(*list, word) != 0)
+		list++;
+	return *list != NULL;
+}
+
+bool vw_config_refuses(const struct vw_config *config, const char *kind)
+{
+	return listed(config->controller_refuse, kind) || listed(config->controller_refuse, "all");
+}
+
+/* Never what says how far the controller may go. */
+static bool may_be_set(void *context, const char *key)
+{
+	const struct config *c = context;
+	return strncmp(key, "controller.", strlen("controller.")) != 0 && listed(c->pub.controller_settings, key);
+}
+
+static int lay_over(struct config *c, const char *folder, struct vw_error *err)
+{
+	struct vw_buffer text;
+	const char *path =
+	    vw_arena_printf(vw_settings_arena(c->settings), "%s/controller/configuration.yaml", folder);
+	if (!path)
+		return no_memory(err);
+	if (access(path, F_OK) != 0 || vw_config_refuses(&c->pub, "set_configuration"))
+		return 0;
+	vw_buffer_init(&text, VW_MAX_CONFIG_FILE);
+	int code = vw_file_read(path, VW_MAX_CONFIG_FILE, &text, err);
+	if (code == 0)
+		code = vw_settings_overlay(c->settings, vw_buffer_text(&text), text.len, "controller", may_be_set, c,
+					   err);
+	vw_buffer_reset(&text);
+	return code;
+}
+
+static int take_policy(struct config *c, const char *folder, struct vw_error *err)
+{
+	const char *path = vw_arena_printf(vw_settings_arena(c->settings), "%s/controller/policy.yaml", folder);
+	if (!path)
+		return no_memory(err);
+	if (access(path, F_OK) != 0 || vw_config_refuses(&c->pub, "set_policy"))
+		return 0;
+	return vw_settings_set(c->settings, offsetof(struct vw_config, policy_file), path, "controller", err);
+}
+
+/* Where the state is does not belong to what was decided: the hash is taken before it is set. */
+static int place_state(struct config *c, const char *folder, const char *state_dir, struct vw_error *err)
+{
+	int code = lay_over(c, folder, err);
+	vw_settings_hash(c->settings, c->pub.sha256);
+	if (code == 0)
+		code = take_policy(c, folder, err);
+	if (code < 0 || (!state_dir && c->pub.state_dir))
+		return code;
+	return vw_settings_set(c->settings, offsetof(struct vw_config, state_dir), folder,
+			       state_dir ? "--state" : "default", err);
 }
 
 static int fill(struct config *c, const char *path, const char *state_dir, struct vw_error *err)
@@ -115,10 +178,12 @@ static int fill(struct config *c, const char *path, const char *state_dir, struc
 		return code;
 	c->pub.path = vw_settings_path(c->settings);
 	c->pub.tracking_userinfo = vw_secret_text(c->userinfo);
+	const char *folder = state_folder(c, state_dir, err);
+	if (!folder)
+		return err ? err->code : VW_ECONFIG;
+	code = place_state(c, folder, state_dir, err);
 	if (c->pub.credential.aws_sigv4)
 		c->pub.mlflow.aws_sigv4_service = "execute-api"; /* as MLflow's own client signs */
-	vw_settings_hash(c->settings, c->pub.sha256);
-	code = place_state(c, state_dir, err);
 	return code < 0 ? code : read_headers(c, err);
 }
 

@@ -40,6 +40,12 @@ static const struct vw_setting rows[] = {
     {.section = "schedule", .key = "full", .fallback = "6h", .type = VW_SETTING_DURATION, AT(full_interval_ms), .min = 5 * SECOND, .max = 365 * DAY},
     {.key = "listen", .env = {"VW_LISTEN"}, .fallback = "127.0.0.1:9477", .type = VW_SETTING_LISTEN, AT(listen)},
     {.key = "mask_patterns", .type = VW_SETTING_LIST, AT(mask_patterns)},
+    {.section = "controller", .key = "refuse", .type = VW_SETTING_LIST, AT(controller_refuse)},
+    {.section = "controller", .key = "settings", .type = VW_SETTING_LIST, AT(controller_settings)},
+    {.section = "controller", .key = "secrets", .fallback = "true", .type = VW_SETTING_BOOL, AT(controller_secrets)},
+    {.section = "controller", .key = "proxy", .type = VW_SETTING_TEXT, AT(controller_proxy), .flags = VW_SETTING_USERINFO},
+    {.section = "controller", .key = "connect_timeout", .fallback = "10s", .type = VW_SETTING_DURATION, AT(controller_connect_timeout_ms), .min = SECOND, .max = DAY},
+    {.section = "controller", .key = "request_timeout", .fallback = "30s", .type = VW_SETTING_DURATION, AT(controller_request_timeout_ms), .min = SECOND, .max = DAY},
     {.section = "log", .key = "level", .env = {"VW_LOG_LEVEL"}, .fallback = "info", .type = VW_SETTING_CHOICE, AT(log_level), .choices = vw_setting_log_levels},
     {.section = "log", .key = "format", .env = {"VW_LOG_FORMAT"}, .fallback = "text", .type = VW_SETTING_CHOICE, AT(log_format), .choices = vw_setting_log_formats},
 };

@@ -106,6 +106,38 @@ int vw_credentials_add_userinfo(struct vw_credentials *credentials, const char *
 	return code < 0 ? code : 0;
 }
 
+static struct vw_secret *copied(const struct vw_secret *secret)
+{
+	return secret ? vw_secret_open(vw_secret_text(secret), vw_secret_length(secret)) : NULL;
+}
+
+static void set_given(struct vw_credential_sources *sources, struct vw_secret *const given[3])
+{
+	sources->given_username = given[0];
+	sources->given_password = given[1];
+	sources->given_token = given[2];
+}
+
+static void close_given(struct vw_secret *const given[3])
+{
+	for (int i = 0; i < 3; i++)
+		vw_secret_close(given[i]);
+}
+
+int vw_credentials_give(struct vw_credentials *credentials, const struct vw_secret *username,
+			const struct vw_secret *password, const struct vw_secret *token, struct vw_error *err)
+{
+	struct vw_credential_sources *sources = &credentials->sources;
+	struct vw_secret *const before[3] = {sources->given_username, sources->given_password, sources->given_token};
+	struct vw_secret *const now[3] = {copied(username), copied(password), copied(token)};
+	set_given(sources, now);
+	int code = read_again(credentials, err);
+	if (code < 0)
+		set_given(sources, before);
+	close_given(code < 0 ? now : before);
+	return code;
+}
+
 int vw_credentials_refresh(struct vw_credentials *credentials, struct vw_error *err)
 {
 	uint64_t now[VW_CREDENTIAL_FILES];

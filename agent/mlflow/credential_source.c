@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* From the strongest. Of user and password against token in one place the former win, as in MLflow's own client. */
-enum rank { RANK_CONFIGURED, RANK_SYSTEMD, RANK_ENVIRONMENT, RANK_FILE, RANK_URI, RANK_NONE };
+enum rank { RANK_GIVEN, RANK_CONFIGURED, RANK_SYSTEMD, RANK_ENVIRONMENT, RANK_FILE, RANK_URI, RANK_NONE };
 
 /* ---- the environment: wiped when read, so it is kept here for a second opening ---- */
 
@@ -93,6 +93,9 @@ void vw_credential_sources_reset(struct vw_credential_sources *s)
 		free(s->files[i]);
 	vw_secret_close(s->uri_username);
 	vw_secret_close(s->uri_password);
+	vw_secret_close(s->given_username);
+	vw_secret_close(s->given_password);
+	vw_secret_close(s->given_token);
 	*s = (struct vw_credential_sources){0};
 }
 
@@ -191,6 +194,9 @@ static int offer_mlflow_file(struct search *search, struct vw_error *err)
 static int search_all(struct search *search, struct vw_error *err)
 {
 	const struct vw_credential_sources *s = search->sources;
+	offer(&search->username, copied(s->given_username), RANK_GIVEN, "controller");
+	offer(&search->password, copied(s->given_password), RANK_GIVEN, "controller");
+	offer(&search->token, copied(s->given_token), RANK_GIVEN, "controller");
 	int code = offer_file(search, &search->username, VW_FILE_USERNAME, RANK_CONFIGURED, err);
 	if (code == 0 && s->username)
 		offer(&search->username, vw_secret_open(s->username, strlen(s->username)), RANK_CONFIGURED,

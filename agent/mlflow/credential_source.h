@@ -38,6 +38,9 @@ struct vw_credential_sources {
 	char *aws_profile;
 	struct vw_secret *uri_username; /* stood in the tracking URI */
 	struct vw_secret *uri_password;
+	struct vw_secret *given_username; /* handed over by the controller */
+	struct vw_secret *given_password;
+	struct vw_secret *given_token;
 };
 
 /* Looks at the environment once and remembers the paths. */

@@ -24,7 +24,16 @@
  *	mask_patterns: ['\b\d{3}-\d{2}-\d{4}\b']
  *	schedule: {quick: 5m, full: 6h}
  *	listen: 127.0.0.1:9477    # health and metrics of `run`; loopback addresses only; "off"
+ *	controller:               # of `enroll` and `run`; without an enrolment none of it counts
+ *	  refuse: [set_policy]    # kinds of commands that are not obeyed; "all": none is
+ *	  settings: [schedule.quick, schedule.full]   # keys of this file that the controller may set
+ *	  secrets: true           # takes credentials from the controller
+ *	  proxy: http://proxy.example.org:3128
+ *	  connect_timeout: 10s    request_timeout: 30s
  *	log: {level: info, format: text}
+ *
+ * What the controller gave lies in <state_dir>/controller/: policy.yaml, used in place of policy_file unless set_policy is refused, and
+ * configuration.yaml, laid over this file for the keys that controller.settings names.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -55,6 +64,11 @@ struct vw_config {
 	int64_t quick_interval_ms; /* [5 min] */
 	int64_t full_interval_ms;  /* [6 h] */
 	const char *listen;        /* [127.0.0.1:9477]; NULL: off */
+	const char *const *controller_refuse;
+	const char *const *controller_settings;
+	bool controller_secrets;
+	const char *controller_proxy; /* NULL: from the environment */
+	int64_t controller_connect_timeout_ms, controller_request_timeout_ms;
 	enum vw_log_level log_level;
 	enum vw_log_format log_format;
 	const char *path;   /* of the file that was read; NULL: none */
@@ -65,6 +79,9 @@ struct vw_config {
  * VW_ECONFIG. The environment is looked at too, and what is secret in it is wiped where it stands (base/secret.h). */
 int vw_config_load(const char *path, const char *state_dir, struct vw_config **out, struct vw_error *err);
 void vw_config_close(struct vw_config *config); /* wipes; NULL is fine */
+
+/* True if the local file forbids this kind of command ("set_policy"). */
+bool vw_config_refuses(const struct vw_config *config, const char *kind);
 
 /* What is in force, as YAML with a comment for each value's origin ("# MLFLOW_TRACKING_URI", "# default"); secrets are shown as "***". */
 void vw_config_show(const struct vw_config *config, struct vw_buffer *out);

@@ -1,6 +1,6 @@
 /* credential.h: with what the agent shows itself to the MLflow server (S4.1, S4.2, S4.4).
  *
- * Sources, first wins: files named in the configuration; files in systemd's $CREDENTIALS_DIRECTORY (mlflow_username, mlflow_password,
+ * Sources, first wins: what the controller handed over (vw_credentials_give); files named in the configuration; files in systemd's $CREDENTIALS_DIRECTORY (mlflow_username, mlflow_password,
  * mlflow_token); MLflow's own environment variables (MLFLOW_TRACKING_USERNAME, _PASSWORD, _TOKEN); the [mlflow] section of
  * ~/.mlflow/credentials or $MLFLOW_TRACKING_CREDENTIALS_FILE... For SigV4: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, else
  * the shared credentials file and AWS_PROFILE. Environment variables are wiped where they stand once read. Files are read again when they changed. */
@@ -32,6 +32,11 @@ void vw_credentials_close(struct vw_credentials *credentials); /* wipes */
 
 /* Adds user info that stood in the tracking URI ("user:password"); weaker than any other source. */
 int vw_credentials_add_userinfo(struct vw_credentials *credentials, const char *userinfo, struct vw_error *err);
+
+/* Secrets from the controller, which then win; copied, each may be NULL; all NULL: none any more. 1 if the credential is another one now, 0 if not, negative when
+ * what was given makes none (the credential that was there stays). */
+int vw_credentials_give(struct vw_credentials *credentials, const struct vw_secret *username,
+			const struct vw_secret *password, const struct vw_secret *token, struct vw_error *err);
 
 /* Reads the files again if they changed. 1 if the credential is another one now, 0 if not, negative if a file cannot be
  * read any more (the credential that was there stays). */
