@@ -1,18 +1,12 @@
 #include "https.h"
 
-#include "base/limits.h"
+#include "http/curl.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #define URL_MAX_LEN 2048
-
-static void start_curl(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static size_t take(char *bytes, size_t size, size_t count, void *arg)
 {
@@ -130,9 +124,7 @@ static int perform(CURL *curl, const struct vw_https_request *request, struct vw
 
 int vw_https(const struct vw_https_request *request, struct vw_buffer *out, struct vw_error *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, start_curl);
-	CURL *curl = curl_easy_init();
+	CURL *curl = vw_curl_init() ? curl_easy_init() : NULL;
 	if (!curl)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a request");
 	int code = perform(curl, request, out, err);
