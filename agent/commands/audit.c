@@ -55,7 +55,10 @@ static void put_row(struct vw_json_writer *w, const struct audit_row *row, bool 
 	put_text(w, "kind", row->kind);
 	put_text(w, "text", row->text);
 	vw_json_key(w, "access");
-	vw_message_json(w, &row->access->base);
+	if (row->access)
+		vw_message_json(w, &row->access->base);
+	else
+		vw_json_put_null(w);
 	vw_json_key(w, "event");
 	if (row->event)
 		vw_message_json(w, &row->event->base);
@@ -207,17 +210,18 @@ struct export
 	struct vw_buffer line;
 };
 
-static void export_head(struct export *e, const struct vw_ledger_owner *owner, const struct vw_ledger_head *head)
+static void export_head(struct export *e, const vw_agent_identity *id, const struct vw_ledger_head *head)
 {
 	struct vw_json_writer w;
 	char hex[VW_SHA256_HEX];
 	vw_json_writer_init(&w, &e->line, false);
 	vw_json_begin_object(&w);
 	put_text(&w, "ledger", VW_LEDGER_DOMAIN);
-	put_text(&w, "organization", owner->organization);
-	put_text(&w, "agent", owner->agent);
+	put_text(&w, "organization", id->organization ? id->organization : "");
+	put_text(&w, "agent", id->agent_id);
 	vw_json_key(&w, "epoch");
-	vw_json_put_int64(&w, (int64_t)owner->epoch);
+	vw_json_put_int64(&w, (int64_t)id->epoch);
+	put_text(&w, "genesis_agent", id->genesis_agent_id ? id->genesis_agent_id : id->agent_id);
 	vw_json_key(&w, "head");
 	vw_json_begin_object(&w);
 	vw_json_key(&w, "sequence");
@@ -272,22 +276,33 @@ static int export_entry(uint64_t sequence, const vw_entry *entry, struct vw_aren
 	return code;
 }
 
+/* All of it as one view sees it, the owner in the first line too. */
+static int export_view(struct export *e, uint64_t from, struct vw_arena *arena, struct vw_error *err)
+{
+	vw_agent_identity *identity;
+	struct vw_ledger_head head;
+	int code = vw_store_identity_now(e->txn, arena, &identity, err);
+	if (code == 0)
+		code = vw_store_head(e->txn, &head, err);
+	if (code < 0)
+		return code;
+	export_head(e, identity, &head);
+	return vw_store_each_entry(e->txn, VW_LEDGER_ALL, from, false, export_entry, e, err);
+}
+
 static int export_all(struct session *session, uint64_t from, FILE *out, struct vw_error *err)
 {
 	struct export e = {.out = out};
-	struct vw_ledger_head head;
-	struct vw_ledger_owner owner = vw_store_owner(session->store);
-	int code = vw_txn_begin_read(vw_store_kv(session->store), &e.txn, err);
-	if (code < 0)
-		return code;
+	struct vw_arena *arena = vw_arena_open(0);
+	if (!arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory for the export");
 	vw_buffer_init(&e.line, 0);
-	code = vw_store_head(e.txn, &head, err);
-	if (code == 0) {
-		export_head(&e, &owner, &head);
-		code = vw_store_each_entry(e.txn, VW_LEDGER_ALL, from, false, export_entry, &e, err);
-	}
-	vw_buffer_reset(&e.line);
+	int code = vw_txn_begin_read(vw_store_kv(session->store), &e.txn, err);
+	if (code == 0)
+		code = export_view(&e, from, arena, err);
 	vw_txn_end(e.txn);
+	vw_buffer_reset(&e.line);
+	vw_arena_close(arena);
 	return code;
 }
 

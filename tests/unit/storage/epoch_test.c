@@ -61,6 +61,7 @@ static void sound(struct state *s, uint64_t entries)
 	if (s->check.first_bad)
 		fail_msg("bad at %d: %s", (int)s->check.first_bad, s->check.reason);
 	assert_int_equal(s->check.entries, entries);
+	assert_int_equal(python_verifies(s->store), 0);
 }
 
 static void bad_at(struct state *s, uint64_t sequence, const char *reason)
@@ -68,6 +69,7 @@ static void bad_at(struct state *s, uint64_t sequence, const char *reason)
 	assert_ok(vw_store_verify(s->store, &s->check, NULL, NULL, &s->err), s->err);
 	if (s->check.first_bad != sequence || !strstr(s->check.reason, reason))
 		fail_msg("bad at %d: %s", (int)s->check.first_bad, s->check.reason);
+	assert_int_equal(python_verifies(s->store), 1);
 }
 
 struct change {

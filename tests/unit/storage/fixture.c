@@ -371,3 +371,56 @@ int digest_store(struct vw_store *store, uint8_t out[32], struct vw_error *err)
 	vw_arena_close(arena);
 	return rc;
 }
+
+/* ---- For others to check ---- */
+
+static void export_entries(struct vw_txn *view, uint64_t count, FILE *f)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	char hex[65];
+	for (uint64_t n = 1; n <= count; n++) {
+		struct vw_bytes payload;
+		const uint8_t *hash;
+		assert_ok(vw_store_entry_bytes(view, n, &payload, &hash, &err), err);
+		char *base64 = malloc(4 * ((payload.len + 2) / 3) + 1);
+		fprintf(f, "{\"sequence\":%d,\"payload\":\"%s\",\"chain_sha256\":\"%s\",\"entry\":{}}\n", (int)n,
+			vw_base64_encode(payload.data, payload.len, base64), vw_hex_encode(hash, 32, hex));
+		free(base64);
+	}
+}
+
+static void export_store(struct vw_store *store, const char *path)
+{
+	struct vw_arena *arena = vw_arena_open(0);
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_ledger_head head;
+	struct vw_txn *view;
+	vw_agent_identity *id;
+	char hex[65];
+	FILE *f = fopen(path, "w");
+	assert_ok(vw_txn_begin_read(vw_store_kv(store), &view, &err), err);
+	assert_ok(vw_store_identity_now(view, arena, &id, &err), err);
+	assert_ok(vw_store_head(view, &head, &err), err);
+	fprintf(f, "{\"ledger\":\"%s\",\"organization\":\"%s\",\"agent\":\"%s\",\"epoch\":%d,", VW_LEDGER_DOMAIN,
+		id->organization, id->agent_id, (int)id->epoch);
+	fprintf(f, "\"genesis_agent\":\"%s\",", id->genesis_agent_id ? id->genesis_agent_id : id->agent_id);
+	fprintf(f, "\"head\":{\"sequence\":%d,\"chain_sha256\":\"%s\"}}\n", (int)head.sequence,
+		vw_hex_encode(head.hash, 32, hex));
+	export_entries(view, head.sequence, f);
+	vw_txn_end(view);
+	vw_arena_close(arena);
+	assert_int_equal(fclose(f), 0);
+}
+
+int python_verifies(struct vw_store *store)
+{
+	char *dir = make_dir(), *path = path_in(dir, "export.ndjson"), command[2 * PATH_MAX];
+	export_store(store, path);
+	snprintf(command, sizeof(command), "python3 %s/../../../../docs/verify_ledger.py %s >/dev/null 2>&1",
+		 VW_TEST_DATA, path);
+	int status = system(command);
+	assert_true(status == 0 || status == 1 << 8);
+	free(path);
+	drop_dir(dir);
+	return status >> 8;
+}

@@ -107,4 +107,7 @@ void record_many(struct vw_store *store, const char *model, int first, int count
  * the failure. */
 int digest_store(struct vw_store *store, uint8_t out[32], struct vw_error *err);
 
+/* Exports the ledger as `vw-agent audit export` does and gives it to docs/verify_ledger.py: 0 when that calls it sound, else 1. */
+int python_verifies(struct vw_store *store);
+
 #endif

@@ -6,17 +6,23 @@
 
 #define DOCS VW_TEST_DATA "/../../../../docs/"
 
-static const struct vw_ledger_owner acme = {"acme", "0b5c1f5e-7f6e-4d0a-9f0e-3d2c1b0a9f8e", 1};
+#define AGENT "0b5c1f5e-7f6e-4d0a-9f0e-3d2c1b0a9f8e"
 
-static const char *const payloads[] = {"08809494caca332a0908011a056669727374",
-				       "08e89b94caca332a0a08021a067365636f6e64"};
-static const char *const hashes[] = {"a308801388f091a9771bc1f398b9b3e1f77b551f46d68264d3cf9ff91fd3b1dd",
-				     "eefbdc6664242848502bc872f4769254921aca820219ba64b7bcc31d587773d9"};
+/* Of docs/ledger.md and vector.ndjson: the second entry gives the ledger to organization 7. */
+#define ENTRIES 3
+static const struct vw_ledger_owner owners[ENTRIES] = {{"", AGENT, 1}, {"7", AGENT, 2}, {"7", AGENT, 2}};
+static const char *const payloads[ENTRIES] = {"08809494caca332a0908011a056669727374",
+					      "08e89b94caca332a2f080e5a2b0a0137122430623563316635652d376636652d346430"
+					      "612d396630652d3364326331623061396638651802",
+					      "08d0a394caca332a0a08021a067365636f6e64"};
+static const char *const hashes[ENTRIES] = {"4af911466303a1d8c4762a730ced617887227270d10cd0fecb17bc510a747c41",
+					    "91e2bc1150bffcba33c2afa400fc890236b9f64459f19a75decf9212da7cf8d9",
+					    "96c836035891332c2872b016a226a61b45ef35c18ed024ace141596cc3fccbe5"};
 
 static void hash_is(const struct vw_ledger_owner *owner, uint64_t n, const uint8_t before[32], const char *hex,
 		    bool same)
 {
-	uint8_t payload[64], hash[32], expected[32];
+	uint8_t payload[128], hash[32], expected[32];
 	size_t len = strlen(payloads[n - 1]) / 2;
 	assert_true(vw_hex_decode(payloads[n - 1], payload, len));
 	assert_true(vw_hex_decode(hex, expected, 32));
@@ -26,30 +32,30 @@ static void hash_is(const struct vw_ledger_owner *owner, uint64_t n, const uint8
 
 static void test_chain_matches_the_vector(void **in)
 {
-	const uint8_t zero[32] = {0};
-	uint8_t first[32];
+	uint8_t before[32] = {0};
 	(void)in;
-	hash_is(&acme, 1, zero, hashes[0], true);
-	assert_true(vw_hex_decode(hashes[0], first, 32));
-	hash_is(&acme, 2, first, hashes[1], true);
+	for (uint64_t n = 1; n <= ENTRIES; n++) {
+		hash_is(&owners[n - 1], n, before, hashes[n - 1], true);
+		assert_true(vw_hex_decode(hashes[n - 1], before, 32));
+	}
 }
 
 static void test_everything_is_in_the_hash(void **in)
 {
 	uint8_t other[32] = {0};
-	struct vw_ledger_owner owner = acme;
+	struct vw_ledger_owner owner = owners[0];
 	(void)in;
 	other[31] = 1;
-	hash_is(&acme, 1, other, hashes[0], false);
+	hash_is(&owners[0], 1, other, hashes[0], false);
 	other[31] = 0;
-	owner.organization = "acm";
+	owner.organization = "7";
 	hash_is(&owner, 1, other, hashes[0], false);
 	owner.organization = NULL; /* as empty */
-	hash_is(&owner, 1, other, hashes[0], false);
-	owner = acme;
+	hash_is(&owner, 1, other, hashes[0], true);
+	owner = owners[0];
 	owner.agent = "0b5c1f5e-7f6e-4d0a-9f0e-3d2c1b0a9f8f";
 	hash_is(&owner, 1, other, hashes[0], false);
-	owner = acme;
+	owner = owners[0];
 	owner.epoch = 2;
 	hash_is(&owner, 1, other, hashes[0], false);
 	/* lengths are in it: what moves from one text to the next is seen */
@@ -66,23 +72,30 @@ static void test_everything_is_in_the_hash(void **in)
 /* The entries of docs/ledger.md are what protobuf-c packs. */
 static void test_payloads_are_packed_entries(void **in)
 {
-	static const vw_audit_kind kinds[] = {VW_AUDIT_SYNC_STARTED, VW_AUDIT_SYNC_FINISHED};
-	static const char *const texts[] = {"first", "second"};
+	static const vw_audit_kind kinds[] = {VW_AUDIT_SYNC_STARTED, VW_AUDIT_EPOCH_STARTED, VW_AUDIT_SYNC_FINISHED};
+	static const char *const texts[] = {"first", NULL, "second"};
 	struct vw_arena *arena = vw_arena_open(0);
+	vw_epoch_started epoch = VERIFYWISE__V1__EPOCH_STARTED__INIT;
 	(void)in;
-	for (int i = 0; i < 2; i++) {
+	epoch.organization = (char *)owners[1].organization;
+	epoch.agent_id = (char *)AGENT;
+	VW_SET(&epoch, epoch, owners[1].epoch);
+	for (int i = 0; i < ENTRIES; i++) {
 		vw_audit audit = VERIFYWISE__V1__AUDIT__INIT;
 		vw_entry entry = VERIFYWISE__V1__ENTRY__INIT;
-		char hex[129];
+		const vw_epoch_started *found;
+		char hex[257];
 		size_t len;
 		VW_SET(&entry, recorded_at, 1772366400000 + 1000 * i);
 		entry.body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
 		entry.audit = &audit;
 		VW_SET(&audit, kind, kinds[i]);
 		audit.text = (char *)texts[i];
+		audit.epoch = i == 1 ? &epoch : NULL;
 		const uint8_t *bytes = vw_message_pack(arena, &entry.base, &len);
-		assert_true(len <= 64);
+		assert_true(len <= 128);
 		assert_string_equal(vw_hex_encode(bytes, len, hex), payloads[i]);
+		assert_int_equal(vw_ledger_epoch_of(&entry, &found), i == 1);
 	}
 	vw_arena_close(arena);
 }
@@ -94,8 +107,8 @@ static void test_documentation_has_the_vector(void **in)
 	(void)in;
 	read_bytes(DOCS "ledger.md", &bytes, &len);
 	bytes[len] = '\0';
-	for (int i = 0; i < 2; i++) {
-		uint8_t payload[64], digest[32];
+	for (int i = 0; i < ENTRIES; i++) {
+		uint8_t payload[128], digest[32];
 		char hex[65];
 		size_t size = strlen(payloads[i]) / 2;
 		assert_true(vw_hex_decode(payloads[i], payload, size));
@@ -184,7 +197,7 @@ static void test_entry_that_starts_an_epoch(void **in)
 	VW_SET(&audit, kind, VW_AUDIT_ENROLLED);
 	epoch_is(&audit, 0);
 	right.organization = (char *)"123456789012345";
-	right.agent_id = (char *)acme.agent;
+	right.agent_id = (char *)AGENT;
 	VW_SET(&right, epoch, 2);
 	epoch = right;
 	audit.epoch = &epoch;
@@ -231,19 +244,21 @@ static int verifier(const char *file, const char *noted)
 	return status >> 8;
 }
 
+static void noted_is(int sequence, const char *hash, int status)
+{
+	char noted[80];
+	snprintf(noted, sizeof(noted), "%d:%s", sequence, hash);
+	assert_int_equal(verifier(VW_TEST_DATA "/vector.ndjson", noted), status);
+}
+
 static void test_python_verifier_agrees(void **in)
 {
 	(void)in;
 	assert_int_equal(verifier(VW_TEST_DATA "/vector.ndjson", ""), 0);
-	assert_int_equal(verifier(VW_TEST_DATA "/vector.ndjson",
-				  "1:a308801388f091a9771bc1f398b9b3e1f77b551f46d68264d3cf9ff91fd3b1dd"),
-			 0);
-	assert_int_equal(verifier(VW_TEST_DATA "/vector.ndjson",
-				  "2:a308801388f091a9771bc1f398b9b3e1f77b551f46d68264d3cf9ff91fd3b1dd"),
-			 1);
-	assert_int_equal(verifier(VW_TEST_DATA "/vector.ndjson",
-				  "3:eefbdc6664242848502bc872f4769254921aca820219ba64b7bcc31d587773d9"),
-			 1);
+	noted_is(1, hashes[0], 0);
+	noted_is(2, hashes[1], 0);
+	noted_is(2, hashes[0], 1);
+	noted_is(4, hashes[2], 1);
 	assert_int_equal(verifier("/no/such/file", ""), 1);
 }
 
@@ -256,19 +271,22 @@ struct edit {
 static void test_python_verifier_sees_each_edit(void **in)
 {
 	static const struct edit edits[] = {
-	    {"acme", "acmf"},
-	    {"9f8e\"", "9f8f\""},
-	    {"\"epoch\":1", "\"epoch\":2"},
-	    {"\"epoch\":1", "\"epoch\":\"1\""},
+	    {"\"organization\":\"7\"", "\"organization\":\"8\""},
+	    {"9f8e\",\"epoch\"", "9f8f\",\"epoch\""},
+	    {"9f8e\",\"head\"", "9f8f\",\"head\""},
+	    {"\"epoch\":2", "\"epoch\":1"},
+	    {"\"epoch\":2", "\"epoch\":\"2\""},
 	    {"verifywise.ledger.v1", "verifywise.ledger.v2"},
-	    {"{\"sequence\":2,", "{\"sequence\":3,"},
+	    {"{\"sequence\":3,\"payload\"", "{\"sequence\":4,\"payload\""},
 	    {"\"sequence\":1,\"payload\"", "\"sequence\":2,\"payload\""},
 	    {"CICU", "CICV"},
 	    {"CICU", "CI*U"},
-	    {"a3088013", "a3088014"},
+	    {"4af91146", "4af91147"},
 	    {"\"payload\":", "\"payload\":\"AAAA\",\"payload\":"},
-	    {"\"chain_sha256\":\"a3", "\"chain\":\"a3"},
+	    {"\"chain_sha256\":\"4a", "\"chain\":\"4a"},
 	    {"{\"ledger\"", "\"ledger\""},
+	    {"GAI=", "GAM="}, /* epoch 3 */
+	    {"CA5a", "CA9a"}, /* another kind */
 	};
 	uint8_t *bytes;
 	size_t len;
@@ -287,14 +305,14 @@ static void test_python_verifier_sees_each_edit(void **in)
 		if (verifier(path, "") != 1)
 			fail_msg("not seen: %s for %s", edits[i].to, edits[i].from);
 	}
-	size_t lines[3] = {0};
+	size_t lines[ENTRIES + 1] = {0};
 	for (size_t i = 0, n = 0; i < len; i++)
 		if (bytes[i] == '\n')
 			lines[n++] = i + 1;
-	write_bytes(path, bytes, lines[1]); /* cut off behind the first entry */
-	assert_int_equal(verifier(path, ""), 1);
-	write_bytes(path, bytes, lines[0]);
-	assert_int_equal(verifier(path, ""), 1);
+	for (int i = 0; i < ENTRIES; i++) {
+		write_bytes(path, bytes, lines[i]); /* cut off behind the first line, an entry, two of them */
+		assert_int_equal(verifier(path, ""), 1);
+	}
 	write_bytes(path, bytes, 0);
 	assert_int_equal(verifier(path, ""), 1);
 	free(bytes);
