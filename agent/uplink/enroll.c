@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "fleet/token.h"
 #include "proto/message.h"
+#include "storage/uplink.h"
 
 #include <stdio.h>
 #include <string.h>
