@@ -39,6 +39,14 @@ def venv(name):
     return pathlib.Path(path)
 
 
+def gotool(name):
+    """A program that ci/gotools built: "grpcurl", "toxiproxy-server", "toxiproxy-cli", "buf"."""
+    path = pathlib.Path(os.environ.get("VW_GOTOOLS", "nowhere"), name)
+    if not path.exists():
+        raise RuntimeError("VW_GOTOOLS does not name the folder that ci/gotools prints")
+    return path
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
