@@ -1,6 +1,6 @@
 #!/bin/bash
 # reproducible.sh: a copy of the tree in another folder, built at another time, in another time zone, under another umask,
-# gives the same binary as build/release, byte for byte.
+# gives the same programs as build/release, byte for byte.
 . "$(dirname "$0")/../../ci/common.sh"
 
 copy=$(mktemp -d)
@@ -17,6 +17,7 @@ ci/build release > /dev/null
     umask 077
     TZ=Asia/Kathmandu LC_ALL=C ci/build release > "$copy/log" 2>&1 || { tail -n 30 "$copy/log" && exit 1; }
 )
-agent=build/release/agent/commands/vw-agent
-sha256sum "$agent" "$other/$agent"
-cmp "$agent" "$other/$agent"
+for program in build/release/agent/commands/vw-agent build/release/controller/commands/vw-controller; do
+    sha256sum "$program" "$other/$program"
+    cmp "$program" "$other/$program"
+done
