@@ -71,7 +71,7 @@ int vw_chain_follow(struct vw_chain *chain, const vw_chained_entry *entry, const
 {
 	struct vw_chain next = *chain;
 	const vw_epoch_started *epoch;
-	vw_entry *unpacked;
+	vw_entry *unpacked = NULL;
 	if (chain->head.sequence >= INT64_MAX) /* what readers of exports and databases can hold */
 		return vw_error_set(err, VW_EINVAL, "the ledger has no number left for another entry");
 	next.head.sequence++;
