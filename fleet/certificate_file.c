@@ -59,6 +59,21 @@ static int read_pem(const struct vw_buffer *pem, struct vw_arena *arena, struct 
 	return rc;
 }
 
+int vw_certificates_parse(const char *pem, size_t len, const char *what, struct vw_arena *arena, struct vw_bytes **out,
+			  size_t *out_count, struct vw_error *err)
+{
+	struct vw_buffer text;
+	vw_buffer_init(&text, PEM_FILE_MAX);
+	vw_buffer_append(&text, pem, len);
+	int rc = vw_buffer_error(&text);
+	if (rc < 0)
+		vw_error_set(err, rc, "too long to be certificates");
+	else
+		rc = read_pem(&text, arena, out, out_count, err);
+	vw_buffer_reset(&text);
+	return rc ? vw_error_context(err, rc, "%s", what) : 0;
+}
+
 int vw_certificates_read_file(const char *path, struct vw_arena *arena, struct vw_bytes **out, size_t *out_count,
 			      struct vw_error *err)
 {

@@ -39,6 +39,9 @@ struct session {
 int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out);
 void session_close(struct session *session);
 
+/* The bundle of `diagnose`, as JSON. */
+int diagnose_write(struct session *session, struct vw_buffer *out, struct vw_error *err);
+
 #define VW_AGENT_VERSION "0.1.0"
 
 void list_libraries(struct vw_cli_library out[VW_CLI_MAX_LIBRARIES]);
@@ -53,6 +56,8 @@ int run_events(struct vw_cli_invocation *in);
 int run_audit_list(struct vw_cli_invocation *in);
 int run_audit_verify(struct vw_cli_invocation *in);
 int run_audit_export(struct vw_cli_invocation *in);
+int run_enroll(struct vw_cli_invocation *in);
+int run_unenroll(struct vw_cli_invocation *in);
 int run_status(struct vw_cli_invocation *in);
 int run_doctor(struct vw_cli_invocation *in);
 int run_diagnose(struct vw_cli_invocation *in);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/notify.h"
 #include "health.h"
+#include "remote.h"
 #include "schedule.h"
 #include "setup.h"
 
@@ -13,6 +14,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+
+#define LONGEST_WAIT_MS 3600000
 
 struct daemon {
 	const struct vw_cli_invocation *in;
@@ -22,6 +25,8 @@ struct daemon {
 	struct vw_cli_notifier notifier;
 	struct health *health; /* NULL: off */
 	struct health_facts facts;
+	struct remote *remote; /* the uplink; NULL: not enrolled */
+	bool paused;           /* by the controller */
 	bool counted;          /* the census is of what is stored */
 	int64_t listed_models; /* by the last sync */
 };
@@ -59,6 +64,7 @@ static void publish(struct daemon *d)
 	d->facts.failures = d->schedule.failures;
 	d->facts.next_due_at = d->facts.running ? 0 : wall_of(schedule_due(&d->schedule));
 	health_publish(d->health, &d->facts);
+	remote_tell(d->remote, &d->facts, d->setup->source.label, d->paused);
 }
 
 /* A census that fails leaves the old numbers; the next sync tries again, and says what is wrong with the store itself. */
@@ -152,27 +158,37 @@ static bool changed_something(struct daemon *d, const vw_sync_counts *c)
 	return models || c->created || c->updated || c->removed || c->reevaluated;
 }
 
-static void cycle(struct daemon *d)
+/* One cycle; `model` NULL: all of them. Negative: it failed, and `result` says how far it came. */
+static int sync_now(struct daemon *d, enum vw_depth depth, const char *model, struct vw_sync_result *result,
+		    struct vw_error *err)
 {
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_sync_result result;
-	enum vw_depth depth = schedule_depth(&d->schedule, vw_clock_monotonic());
-	struct vw_sync_options options = {.depth = depth, .connections = config_of(d)->mlflow.connections};
-	if (setup_refresh(d->setup, &err) < 0)
-		vw_log(VW_LOG_WARN, "credential_kept", VW_LOG_S("reason", err.message),
+	struct vw_sync_options options = {
+	    .depth = depth, .model = model, .connections = config_of(d)->mlflow.connections};
+	if (setup_refresh(d->setup, err) < 0)
+		vw_log(VW_LOG_WARN, "credential_kept", VW_LOG_S("reason", err->message),
 		       VW_LOG_S("effect", "the one that was read before is used"));
 	d->facts.running = true;
 	publish(d);
 	vw_log(VW_LOG_DEBUG, "sync_started", VW_LOG_S("depth", health_depth_name(depth)));
-	int code = vw_sync_run(&d->setup->source.context, &options, &result, &err);
+	int code = vw_sync_run(&d->setup->source.context, &options, result, err);
 	if (code < 0)
-		result.reason = err;
-	log_sync(depth, &result);
-	take_result(d, depth, code, &result);
-	schedule_done(&d->schedule, depth, result.outcome == VW_SYNC_FAILED, vw_clock_monotonic(), random_part());
-	count(d, changed_something(d, &result.counts));
+		result->reason = *err;
+	log_sync(depth, result);
+	take_result(d, depth, code, result);
+	if (!model) /* one model is no cycle of the schedule */
+		schedule_done(&d->schedule, depth, result->outcome == VW_SYNC_FAILED, vw_clock_monotonic(),
+			      random_part());
+	count(d, changed_something(d, &result->counts));
 	publish(d);
 	tell_status(d);
+	return code;
+}
+
+static void cycle(struct daemon *d)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_sync_result result;
+	sync_now(d, schedule_depth(&d->schedule, vw_clock_monotonic()), NULL, &result, &err);
 }
 
 static void tick(void *arg)
@@ -181,10 +197,11 @@ static void tick(void *arg)
 	vw_cli_notify_alive(&d->notifier);
 }
 
-static void progress(const struct vw_progress *unused, void *arg)
+static void progress(const struct vw_progress *done, void *arg)
 {
-	(void)unused;
-	tick(arg);
+	struct daemon *d = arg;
+	tick(d);
+	remote_progress(d->remote, done);
 }
 
 /* Signs of life while a sync runs: when a step is done, and while it waits for the server. */
@@ -240,22 +257,80 @@ static void take_over(struct daemon *d, struct setup *next)
 	publish(d);
 }
 
+/* Everything read anew and taken over, or nothing. */
+static int reload_now(struct daemon *d, struct vw_error *err)
+{
+	struct setup *next = NULL;
+	int code = setup_renew(d->in, d->setup, &next, err);
+	if (code == 0)
+		code = move_health(d, next->session.config->listen, err);
+	if (code < 0) {
+		setup_close(next);
+		return code;
+	}
+	take_over(d, next);
+	return 0;
+}
+
+static int open_remote(struct daemon *d, struct vw_error *err);
+
+/* The uplink's own settings may be others now: its stream begins anew. */
 static void reload(struct daemon *d)
 {
 	struct vw_error err = VW_ERROR_INIT;
-	struct setup *next = NULL;
 	reload_wanted = 0;
 	vw_cli_notify_reloading(&d->notifier);
-	int code = setup_renew(d->in, d->setup, &next, &err);
-	if (code == 0)
-		code = move_health(d, next->session.config->listen, &err);
-	if (code < 0) {
-		setup_close(next);
+	if (reload_now(d, &err) < 0) {
 		refuse(d, &err);
-	} else {
-		take_over(d, next);
+	} else if (d->remote) {
+		remote_close(d->remote);
+		if (open_remote(d, &err) < 0)
+			vw_log(VW_LOG_ERROR, "uplink_failed", VW_LOG_S("reason", err.message));
 	}
 	vw_cli_notify_state(&d->notifier, "READY=1", NULL);
+}
+
+/* ---- what the controller may ask for ---- */
+
+static int host_sync(void *arg, enum vw_depth depth, const char *model, struct vw_sync_result *out,
+		     struct vw_error *err)
+{
+	return sync_now(arg, depth, model, out, err);
+}
+
+static int host_reevaluate(void *arg, struct vw_sync_result *out, struct vw_error *err)
+{
+	struct daemon *d = arg;
+	int code = vw_sync_reevaluate(&d->setup->source.context, out, err);
+	count(d, true);
+	publish(d);
+	return code;
+}
+
+static int host_reload(void *arg, struct vw_error *err)
+{
+	return reload_now(arg, err);
+}
+
+static void host_pause(void *arg, bool paused)
+{
+	struct daemon *d = arg;
+	d->paused = paused;
+	publish(d);
+}
+
+static int host_diagnose(void *arg, struct vw_buffer *out, struct vw_error *err)
+{
+	const struct daemon *d = arg;
+	return diagnose_write(&d->setup->session, out, err);
+}
+
+static int open_remote(struct daemon *d, struct vw_error *err)
+{
+	const struct remote_host host = {d, host_sync, host_reevaluate, host_reload, host_pause, host_diagnose};
+	int code = remote_open(config_of(d), d->store, &host, &d->remote, err);
+	d->paused = remote_paused(d->remote);
+	return code;
 }
 
 /* ---- waiting ---- */
@@ -270,14 +345,18 @@ static void wait_for_work(struct daemon *d)
 	sigaddset(&ours, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ours, &before);
 	while (!vw_cli_cancelled && !reload_wanted) {
-		int64_t left = schedule_due(&d->schedule) - vw_clock_monotonic();
+		struct pollfd command = {.fd = remote_fd(d->remote), .events = POLLIN};
+		int64_t left = d->paused ? LONGEST_WAIT_MS : schedule_due(&d->schedule) - vw_clock_monotonic();
 		if (left <= 0)
 			break;
+		if (left > LONGEST_WAIT_MS)
+			left = LONGEST_WAIT_MS;
 		vw_cli_notify_alive(&d->notifier);
 		if (d->notifier.watchdog_ms && left > d->notifier.watchdog_ms)
 			left = d->notifier.watchdog_ms;
 		struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-		if (ppoll(NULL, 0, &time, &before) < 0 && errno != EINTR)
+		int ready = ppoll(&command, 1, &time, &before);
+		if (ready > 0 || (ready < 0 && errno != EINTR))
 			break;
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -325,6 +404,9 @@ static int begin(struct daemon *d, const struct session *session, struct vw_erro
 		return code;
 	schedule_init(&d->schedule, d->facts.agent_id, config->quick_interval_ms, config->full_interval_ms,
 		      vw_clock_monotonic());
+	code = open_remote(d, err);
+	if (code < 0)
+		return code;
 	publish(d);
 	vw_log(VW_LOG_INFO, "started", VW_LOG_S("version", VW_AGENT_VERSION), VW_LOG_S("agent_id", d->facts.agent_id),
 	       VW_LOG_S("config", config->path ? config->path : "none"),
@@ -343,7 +425,8 @@ static void work(struct daemon *d)
 			break;
 		if (reload_wanted)
 			reload(d);
-		else
+		remote_work(d->remote);
+		if (!d->paused && !vw_cli_cancelled && schedule_due(&d->schedule) <= vw_clock_monotonic())
 			cycle(d);
 	}
 	vw_cli_notify_state(&d->notifier, "STOPPING=1", NULL);
@@ -365,6 +448,7 @@ int run_daemon(struct vw_cli_invocation *in)
 		work(&d);
 	else
 		code = vw_cli_cancelled ? EXIT_OK : report_error(&err);
+	remote_close(d.remote);
 	health_close(d.health);
 	if (d.setup)
 		session.config = NULL; /* the setup's by now, and perhaps another one's */

@@ -161,6 +161,13 @@ static int make(struct bundle *b, struct session *session, struct vw_error *err)
 	return code;
 }
 
+int diagnose_write(struct session *session, struct vw_buffer *out, struct vw_error *err)
+{
+	struct bundle bundle = {.identity = vw_store_identity(session->store)};
+	vw_json_writer_init(&bundle.w, out, true);
+	return make(&bundle, session, err);
+}
+
 int run_diagnose(struct vw_cli_invocation *in)
 {
 	struct session session;
@@ -170,10 +177,8 @@ int run_diagnose(struct vw_cli_invocation *in)
 	int code = session_open(in, VW_KV_READ, &session);
 	if (code != EXIT_OK)
 		return code;
-	struct bundle bundle = {.identity = vw_store_identity(session.store)};
 	vw_buffer_init(&out, 0);
-	vw_json_writer_init(&bundle.w, &out, true);
-	code = make(&bundle, &session, &err);
+	code = diagnose_write(&session, &out, &err);
 	FILE *file = code == 0 && path ? fopen(path, "we") : stdout;
 	if (!file)
 		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "remote.h"
 
 #include <string.h>
 
@@ -44,6 +45,8 @@ static int open_client(const struct session *session, struct source *s, struct v
 	int code = vw_credentials_open(&config->credential, &s->credentials, err);
 	if (code == 0 && config->tracking_userinfo)
 		code = vw_credentials_add_userinfo(s->credentials, config->tracking_userinfo, err);
+	if (code == 0)
+		code = remote_give_secrets(config, session->store, s->credentials, err);
 	if (code < 0)
 		return code;
 	if (identity->fingerprint_key.len != 32)

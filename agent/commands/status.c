@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "cli/terminal.h"
 #include "proto/message.h"
+#include "storage/uplink.h"
+#include "uplink/identity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +53,8 @@ struct status {
 	struct vw_ledger_head head;
 	struct vw_kv_stat stat;
 	const vw_agent_identity *identity;
+	vw_uplink_state *uplink;
+	struct vw_identity *enrolled; /* NULL: with no controller */
 };
 
 static int read_status(struct vw_store *store, struct vw_arena *arena, struct status *s, struct vw_error *err)
@@ -63,6 +67,8 @@ static int read_status(struct vw_store *store, struct vw_arena *arena, struct st
 	code = vw_store_sync_state(txn, arena, &s->state, err);
 	if (code == 0)
 		code = vw_store_head(txn, &s->head, err);
+	if (code == 0)
+		code = vw_store_uplink(txn, arena, &s->uplink, err);
 	if (code == 0)
 		code = vw_store_each_model(txn, count_model, &s->totals, err);
 	vw_txn_end(txn);
@@ -81,6 +87,25 @@ static const char *when(int64_t ms, struct vw_arena *arena)
 		return "never";
 	vw_clock_format(ms, time);
 	return vw_arena_printf(arena, "%s (%s)", time, vw_clock_format_age(ms, vw_clock_now(), age));
+}
+
+static void print_uplink(const struct status *s, struct vw_arena *arena)
+{
+	struct vw_identity_pair pair;
+	if (!s->enrolled) {
+		printf("controller       none; vw-agent enroll joins one\n");
+		return;
+	}
+	const vw_issued *issued = vw_identity_issued(s->enrolled);
+	vw_identity_pair(s->enrolled, &pair);
+	printf("controller       %s, organization %s%s%s%s\n", vw_cli_safe(arena, issued->session_endpoint),
+	       issued->organization, issued->organization_name ? " (" : "",
+	       issued->organization_name ? vw_cli_safe(arena, issued->organization_name) : "",
+	       issued->organization_name ? ")" : "");
+	printf("acknowledged     %llu of %llu entries, %s%s\n", (unsigned long long)s->uplink->acknowledged_sequence,
+	       (unsigned long long)s->head.sequence, when(s->uplink->acknowledged_at, arena),
+	       s->uplink->paused ? "; paused by the controller" : "");
+	printf("certificate      until %s\n", when(pair.not_after, arena));
 }
 
 static void print_text(const struct session *session, const struct status *s, struct vw_arena *arena)
@@ -103,6 +128,7 @@ static void print_text(const struct session *session, const struct status *s, st
 	       (long long)t->gaps, (long long)t->unknown);
 	printf("ledger           %llu entries, agent %s, epoch %llu\n", (unsigned long long)s->head.sequence,
 	       s->identity->agent_id, (unsigned long long)s->identity->epoch);
+	print_uplink(s, arena);
 	printf("state            %s, %.1f MB used\n", session->config->state_dir, (double)s->stat.used_bytes / 1e6);
 }
 
@@ -116,6 +142,30 @@ static void put_text(struct vw_json_writer *w, const char *key, const char *text
 {
 	vw_json_key(w, key);
 	vw_json_put_text(w, text);
+}
+
+static void put_uplink(struct vw_json_writer *w, const struct status *s)
+{
+	struct vw_identity_pair pair;
+	vw_json_key(w, "controller");
+	if (!s->enrolled) {
+		vw_json_put_null(w);
+		return;
+	}
+	const vw_issued *issued = vw_identity_issued(s->enrolled);
+	vw_identity_pair(s->enrolled, &pair);
+	vw_json_begin_object(w);
+	put_text(w, "endpoint", issued->session_endpoint);
+	put_text(w, "organization", issued->organization);
+	put_text(w, "organization_name", issued->organization_name);
+	put_int(w, "acknowledged_sequence", (int64_t)s->uplink->acknowledged_sequence);
+	vw_json_key(w, "acknowledged_at");
+	vw_json_put_time(w, s->uplink->acknowledged_at);
+	vw_json_key(w, "certificate_not_after");
+	vw_json_put_time(w, pair.not_after);
+	vw_json_key(w, "paused");
+	vw_json_put_bool(w, s->uplink->paused);
+	vw_json_end_object(w);
 }
 
 static void print_json(const struct session *session, const struct status *s)
@@ -146,6 +196,7 @@ static void print_json(const struct session *session, const struct status *s)
 	put_text(&w, "agent_id", s->identity->agent_id);
 	put_int(&w, "epoch", (int64_t)s->identity->epoch);
 	put_int(&w, "ledger_sequence", (int64_t)s->head.sequence);
+	put_uplink(&w, s);
 	put_text(&w, "state_dir", session->config->state_dir);
 	put_int(&w, "used_bytes", (int64_t)s->stat.used_bytes);
 	put_int(&w, "file_bytes", (int64_t)s->stat.file_bytes);
@@ -165,10 +216,15 @@ int run_status(struct vw_cli_invocation *in)
 		return code;
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	code = arena ? read_status(session.store, arena, &status, &err) : vw_error_set(&err, VW_ENOMEM, "no memory");
+	if (code == 0)
+		code = vw_identity_open(session.config->state_dir, &status.enrolled, &err);
+	if (code == VW_ENOTFOUND)
+		code = 0;
 	if (code == 0 && strcmp(vw_cli_value(in, "format"), "json") == 0)
 		print_json(&session, &status);
 	else if (code == 0)
 		print_text(&session, &status, arena);
+	vw_identity_close(status.enrolled);
 	session_close(&session);
 	return code < 0 ? report_error(&err) : EXIT_OK;
 }

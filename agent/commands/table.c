@@ -74,6 +74,11 @@ static const struct vw_cli_option format_options[] = {
     {"format", "FORMAT", "text or json", page_formats},
     {NULL, NULL, NULL, NULL},
 };
+static const struct vw_cli_option enroll_options[] = {
+    {"token-file", "FILE", "the token's line is in this file; - is standard input", NULL},
+    {"new-agent", NULL, "as another agent than before: after a restored snapshot or for a copy of a machine", NULL},
+    {NULL, NULL, NULL, NULL},
+};
 static const struct vw_cli_option diagnose_options[] = {
     {"output", "FILE", "write the bundle to this file (default: standard output)", NULL},
     {NULL, NULL, NULL, NULL},
@@ -120,6 +125,17 @@ static const struct vw_cli_command commands[] = {
     {"audit export", NULL, 0, 0, "the ledger as NDJSON for an independent verifier",
      "docs/verify_ledger.py checks such a file with nothing of ours.",
      "vw-agent audit export --output ledger.ndjson\n", export_options, run_audit_export, false},
+    {"enroll", "URL", 1, 1, "join a controller with a token",
+     "URL is the controller's HTTPS address. The token names the controller's certificate authority, so that no "
+     "other can take its "
+     "place. Keys are made here and never leave this machine. From then on `run` streams the ledger to the "
+     "controller, all that is "
+     "there already included, and does what it is told; the configuration can forbid that (controller.refuse).\n\n"
+     "If the answer was lost, say it again: the same keys are used.",
+     "vw-agent enroll https://controller.example.org:8443 --token-file token\n", enroll_options, run_enroll, true},
+    {"unenroll", NULL, 0, 0, "leave the controller; the ledger stays",
+     "Deletes the identity's keys and certificates. Revoke the agent at the controller as well.",
+     "vw-agent unenroll\n", NULL, run_unenroll, true},
     {"status", NULL, 0, 0, "the state, the last syncs and what is open", NULL, "vw-agent status\n", format_options,
      run_status, false},
     {"doctor", NULL, 0, 0, "check name, TLS, credential, permissions, clock, disk; say what to fix", NULL,

@@ -44,8 +44,8 @@ static int say_hello(struct session *session, struct vw_error *err)
 	return code;
 }
 
-int session_open(struct vw_uplink *uplink, struct vw_dial *dial, bool pending_pair, struct session **out,
-		 struct vw_error *err)
+int uplink_session_open(struct vw_uplink *uplink, struct vw_dial *dial, bool pending_pair, struct session **out,
+			struct vw_error *err)
 {
 	struct session *session = calloc(1, sizeof(*session));
 	if (!session) {
@@ -60,14 +60,14 @@ int session_open(struct vw_uplink *uplink, struct vw_dial *dial, bool pending_pa
 	int code = session->arena && copy_identity(session) ? say_hello(session, err)
 							    : vw_error_set(err, VW_ENOMEM, "no memory for a stream");
 	if (code < 0) {
-		session_close(session);
+		uplink_session_close(session);
 		return code;
 	}
 	*out = session;
 	return 0;
 }
 
-void session_close(struct session *session)
+void uplink_session_close(struct session *session)
 {
 	if (!session)
 		return;

@@ -77,8 +77,8 @@ struct session {
 };
 
 /* Takes the dial over, also on failure. Hello is on its way when it returns. */
-int session_open(struct vw_uplink *uplink, struct vw_dial *dial, bool pending_pair, struct session **out,
-		 struct vw_error *err);
+int uplink_session_open(struct vw_uplink *uplink, struct vw_dial *dial, bool pending_pair, struct session **out,
+			struct vw_error *err);
 /* An event of its stream. */
 void session_event(struct session *session, void *tag, bool success);
 /* Does what is due: timers, and the next message. Lowers *due (monotonic) to when it is to be called again. */
@@ -87,7 +87,7 @@ void session_work(struct session *session, int64_t now, int64_t *due);
 void session_leave(struct session *session, const struct verdict *verdict);
 /* Its stream is over: the verdict is complete, and it can be closed. */
 bool session_over(struct session *session);
-void session_close(struct session *session); /* NULL is fine */
+void uplink_session_close(struct session *session); /* NULL is fine */
 
 /* ---- between the files of the session ---- */
 

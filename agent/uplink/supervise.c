@@ -184,7 +184,7 @@ static void take_dial(struct vw_uplink *uplink, const struct vw_job *job, int64_
 		dial_failed(uplink, job, now);
 		return;
 	}
-	if (session_open(uplink, job->dial, job->pending_pair, place, &err) == 0)
+	if (uplink_session_open(uplink, job->dial, job->pending_pair, place, &err) == 0)
 		return;
 	vw_log(VW_LOG_ERROR, "uplink_broken", VW_LOG_S("reason", err.message));
 	uplink_note_error(uplink, &err);
@@ -321,5 +321,5 @@ void uplink_session_over(struct vw_uplink *uplink, struct session *session)
 		next_over(uplink, session, now);
 	else
 		uplink->old = NULL;
-	session_close(session);
+	uplink_session_close(session);
 }
