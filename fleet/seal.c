@@ -41,20 +41,38 @@ int vw_sealing_key_generate(struct vw_sealing_key **out, struct vw_error *err)
 	return rc;
 }
 
+static void encode(const uint8_t private[VW_SEALING_KEY], char out[KEY_TEXT])
+{
+	sodium_bin2base64(out, KEY_TEXT, private, VW_SEALING_KEY, sodium_base64_VARIANT_ORIGINAL);
+}
+
+/* Encoded anew and compared, since libsodium reads some bytes that are in no alphabet. */
+static bool decode(const struct vw_secret *text, uint8_t out[VW_SEALING_KEY])
+{
+	char again[KEY_TEXT];
+	size_t len = 0;
+	if (vw_secret_length(text) != KEY_TEXT - 1 ||
+	    sodium_base642bin(out, VW_SEALING_KEY, vw_secret_text(text), KEY_TEXT - 1, NULL, &len, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    len != VW_SEALING_KEY)
+		return false;
+	encode(out, again);
+	bool same = sodium_memcmp(again, vw_secret_text(text), KEY_TEXT) == 0;
+	vw_wipe(again, sizeof(again));
+	return same;
+}
+
 int vw_sealing_key_read(const char *path, struct vw_sealing_key **out, struct vw_error *err)
 {
 	uint8_t private[VW_SEALING_KEY];
 	struct vw_secret *text;
-	size_t len = 0;
 	bool is_open;
 	int rc = vw_file_check_private(path, err);
 	if (rc == 0)
 		rc = vw_secret_read_file(path, &text, &is_open, err);
 	if (rc)
 		return rc;
-	if (sodium_base642bin(private, sizeof(private), vw_secret_text(text), vw_secret_length(text), NULL, &len,
-			      NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
-	    len != sizeof(private))
+	if (!decode(text, private))
 		rc =
 		    vw_error_set(err, VW_EINVAL, "%s holds no sealing key: %d bytes in base64", path, VW_SEALING_KEY);
 	else
@@ -67,8 +85,7 @@ int vw_sealing_key_read(const char *path, struct vw_sealing_key **out, struct vw
 int vw_sealing_key_write(const struct vw_sealing_key *key, const char *path, struct vw_error *err)
 {
 	char text[KEY_TEXT + 1];
-	sodium_bin2base64(text, KEY_TEXT, (const uint8_t *)vw_secret_text(key->private), VW_SEALING_KEY,
-			  sodium_base64_VARIANT_ORIGINAL);
+	encode((const uint8_t *)vw_secret_text(key->private), text);
 	text[KEY_TEXT - 1] = '\n';
 	int rc = vw_file_write(path, text, KEY_TEXT, 0600, err);
 	vw_wipe(text, sizeof(text));

@@ -124,12 +124,14 @@ static void test_other_files_are_refused(void **state)
 	refuse("no.key", VW_ENOTFOUND, "no.key");
 	sh("umask 077; cp sealing.key open.key; chmod 604 open.key; head -c 40 sealing.key >short.key; "
 	   "head -c 43 sealing.key >cut.key; echo >empty.key; { head -c 44 sealing.key; echo AAAA; } >long.key; "
-	   "tr 'A-Za-z' '!' <sealing.key >odd.key");
+	   "tr 'A-Za-z' '!' <sealing.key >odd.key; { printf '\\320\\322\\235\\223'; tail -c +5 sealing.key; } "
+	   ">bytes.key");
 	refuse("open.key", VW_ECONFIG, "chmod 600 open.key");
 	refuse("short.key", VW_EINVAL, "no sealing key");
 	refuse("cut.key", VW_EINVAL, "no sealing key");
 	refuse("long.key", VW_EINVAL, "no sealing key");
 	refuse("odd.key", VW_EINVAL, "no sealing key");
+	refuse("bytes.key", VW_EINVAL, "no sealing key");
 	refuse("empty.key", VW_ECONFIG, "empty");
 }
 

@@ -110,7 +110,7 @@ static void test_other_lines_are_refused(void **state)
 /* Each character of the line matters, and 256 bits have one spelling in 43 characters. */
 static void test_each_character_matters(void **state)
 {
-	static const char others[] = "ABab01-_.=+/ F";
+	static const char others[] = "ABab01-_.=+/ F\x80\xd0\xff";
 	struct vw_token original, token;
 	char text[VW_TOKEN_MAX];
 	size_t len = strlen(known);
@@ -131,6 +131,10 @@ static void test_each_character_matters(void **state)
 	refuse(text, len);
 	memcpy(text, known, len + 1);
 	text[15] = 'A'; /* of the public id */
+	refuse(text, len);
+	/* bytes of no alphabet, in which libsodium sees 32 others */
+	memcpy(text, known, len + 1);
+	memcpy(text + 98, "\xd0\xd2\x9d\x93", 4);
 	refuse(text, len);
 }
 
