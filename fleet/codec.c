@@ -45,7 +45,7 @@ int vw_codec_read(grpc_byte_buffer *buffer, size_t cap, const ProtobufCMessageDe
 		  struct vw_arena *arena, void **out_message, struct vw_error *err)
 {
 	grpc_byte_buffer_reader reader;
-	const uint8_t *bytes;
+	const uint8_t *bytes = NULL;
 	size_t len = grpc_byte_buffer_length(buffer);
 	if (len > cap)
 		return vw_error_set(err, VW_ELIMIT, "%s: %zu bytes; at most %zu are read", what, len, cap);

@@ -201,7 +201,7 @@ void session_welcome(struct session *session, const vw_welcome *welcome)
 {
 	struct vw_error err = VW_ERROR_INIT;
 	struct vw_ledger_head head;
-	uint64_t acknowledged;
+	uint64_t acknowledged = 0;
 	int code = keep_join_sequence(session, welcome, &err);
 	if (code == 0)
 		code = look_at_ledger(session, welcome, &head, &acknowledged, &err);
