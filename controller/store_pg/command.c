@@ -1,0 +1,232 @@
+#include "store_pg.h"
+
+#include "base/digest.h"
+#include "base/limits.h"
+#include "proto/message.h"
+
+#define COLUMNS                                                                                                      \
+	"organization_id AS organization, agent_id, command, state, delivered_at, finished_at, update,"              \
+	" int8send(issued_at) || uuid_send(id) AS place"
+
+static bool is_final(vw_command_state state)
+{
+	return state != VW_COMMAND_STATE_QUEUED && state != VW_COMMAND_STATE_DELIVERED &&
+	       state != VW_COMMAND_STATE_RUNNING;
+}
+
+/* ---- A new one ---- */
+
+static void ask_open(struct vw_pg_tx *tx, const vw_stored_command *command)
+{
+	struct vw_pg_params p;
+	vw_pg_agent_params(tx, command->agent_id, &p);
+	vw_pg_int8(&p, command->command->issued_at);
+	vw_pg_query(
+	    tx,
+	    "SELECT count(*) FROM commands WHERE organization_id = $1 AND agent_id = $2::uuid"
+	    " AND finished_at IS NULL AND (delivered_at IS NOT NULL OR expires_at IS NULL OR expires_at > $3)",
+	    &p);
+}
+
+/* What is given out is kept by its hash, and is what the agent is to have from now on. */
+static void put_desired(struct vw_pg_tx *tx, const vw_stored_command *command, vw_agent *agent)
+{
+	const vw_command *c = command->command;
+	bool is_policy = c->kind == VW_COMMAND_SET_POLICY;
+	uint8_t *sha256 = vw_arena_alloc(tx->arena, VW_SHA256_SIZE);
+	struct vw_pg_params p;
+	if (tx->code < 0 || !sha256 || (!is_policy && c->kind != VW_COMMAND_SET_CONFIGURATION))
+		return;
+	ProtobufCBinaryData *desired = is_policy ? &agent->desired_policy_sha256 : &agent->desired_config_sha256;
+	protobuf_c_boolean *has = is_policy ? &agent->has_desired_policy_sha256 : &agent->has_desired_config_sha256;
+	*has = c->content.len > 0;
+	if (*has) {
+		vw_sha256_of(c->content.data, c->content.len, sha256);
+		*desired = (ProtobufCBinaryData){VW_SHA256_SIZE, sha256};
+		vw_pg_params(tx, &p);
+		vw_pg_bytes(&p, sha256, VW_SHA256_SIZE);
+		vw_pg_bytes(&p, c->content.data, c->content.len);
+		vw_pg_do(tx, "INSERT INTO files VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", &p);
+	}
+	vw_pg_agent_update(tx, agent);
+}
+
+static void insert(struct vw_pg_tx *tx, const vw_stored_command *command)
+{
+	struct vw_pg_params p;
+	vw_command bare = *command->command;
+	bare.n_secrets = 0;
+	vw_pg_agent_params(tx, command->agent_id, &p);
+	vw_pg_fields(&p, &bare.base, "id kind issued_at expires_at");
+	vw_pg_packed(&p, &bare.base);
+	vw_pg_int4(&p, command->has_state ? (int32_t)command->state : (int32_t)VW_COMMAND_STATE_QUEUED);
+	vw_pg_fields(&p, &command->base, "delivered_at finished_at update");
+	vw_pg_do(tx,
+		 "INSERT INTO commands (organization_id, agent_id, id, kind, issued_at, expires_at, command, state,"
+		 " delivered_at, finished_at, update)"
+		 " VALUES ($1, $2::uuid, $3::uuid, $4, coalesce($5, 0), $6, $7, $8, $9, $10, $11)",
+		 &p);
+}
+
+int vw_pg_command_create(struct vw_fleet_store *store, const vw_stored_command *command, struct vw_error *err)
+{
+	struct vw_pg_tx tx;
+	vw_agent *agent = NULL;
+	if (!command->command || !command->command->id || !vw_agent_id_valid(command->command->id))
+		return vw_error_set(err, VW_EINVAL, "a command's id is a UUID in lower case");
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, command->organization, VW_PG_WRITE, err);
+	vw_pg_agent_ask(&tx, command->agent_id, true);
+	ask_open(&tx, command);
+	vw_pg_agent_read(&tx, command->agent_id, tx.arena, &agent);
+	const PGresult *result = vw_pg_result(&tx);
+	if (result && vw_pg_int(result, 0, 0) >= VW_MAX_OPEN_COMMANDS)
+		vw_pg_refuse(&tx, VW_ELIMIT, "agent %s has %d open commands (VW_MAX_OPEN_COMMANDS)",
+			     command->agent_id, VW_MAX_OPEN_COMMANDS);
+	put_desired(&tx, command, agent);
+	insert(&tx, command);
+	vw_pg_notify(&tx, VW_CHANGE_COMMAND, command->organization, command->agent_id);
+	vw_pg_commit(&tx);
+	return vw_pg_end(&tx);
+}
+
+/* ---- Reading ---- */
+
+int vw_pg_command_get(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization, const char *id,
+		      vw_stored_command **out, struct vw_error *err)
+{
+	struct vw_pg_tx tx;
+	struct vw_pg_params p;
+	void *row;
+	if (!vw_agent_id_valid(id))
+		return vw_error_set(err, VW_ENOTFOUND, "the command is not there");
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_READ, err);
+	vw_pg_params(&tx, &p);
+	vw_pg_text(&p, id);
+	vw_pg_query(&tx, "SELECT " COLUMNS " FROM commands WHERE organization_id = $1 AND id = $2::uuid", &p);
+	if (vw_pg_one(&tx, &verifywise__v1__stored_command__descriptor, arena, "the command", &row) == 0)
+		*out = row;
+	return vw_pg_end(&tx);
+}
+
+int vw_pg_command_list(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
+		       const char *agent_id, const struct vw_page *page, vw_stored_command ***out, size_t *out_count,
+		       char **out_cursor, struct vw_error *err)
+{
+	struct vw_pg_tx tx;
+	struct vw_pg_params p;
+	struct vw_listing listing;
+	struct vw_pg_page got;
+	uint8_t place[24];
+	bool first;
+	vw_listing_begin(&listing, "commands", organization);
+	vw_listing_add_text(&listing, agent_id);
+	int rc = vw_pg_page_read(&listing, page, sizeof(place), arena, place, &first, err);
+	if (rc < 0)
+		return rc;
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_READ, err);
+	vw_pg_params(&tx, &p);
+	vw_pg_text(&p, agent_id && vw_agent_id_valid(agent_id) ? agent_id : NULL);
+	vw_pg_int8(&p, vw_pg_place_int(place));
+	vw_pg_uuid(&p, place + 8);
+	vw_pg_int8(&p, (int64_t)page->limit + 1);
+	vw_pg_bool(&p, !agent_id);
+	vw_pg_bool(&p, first);
+	vw_pg_query(&tx,
+		    "SELECT " COLUMNS " FROM commands WHERE organization_id = $1 AND ($6 OR agent_id = $2::uuid)"
+		    " AND ($7 OR (issued_at, id) < ($3, $4)) ORDER BY issued_at DESC, id DESC LIMIT $5",
+		    &p);
+	if (vw_pg_page_rows(&tx, &verifywise__v1__stored_command__descriptor, &listing, page, arena, &got) == 0) {
+		*out = (vw_stored_command **)got.rows;
+		*out_count = got.count;
+		*out_cursor = got.cursor;
+	}
+	return vw_pg_end(&tx);
+}
+
+/* ---- Those that wait ---- */
+
+static void expire(struct vw_pg_tx *tx, const char *agent_id, int64_t now)
+{
+	struct vw_pg_params p;
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_int8(&p, now);
+	vw_pg_int4(&p, VW_COMMAND_STATE_EXPIRED);
+	vw_pg_do(tx,
+		 "UPDATE commands SET state = $4, finished_at = $3 WHERE organization_id = $1 AND agent_id = $2::uuid"
+		 " AND finished_at IS NULL AND delivered_at IS NULL AND expires_at <= $3",
+		 &p);
+}
+
+int vw_pg_command_open(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
+		       const char *agent_id, int64_t now, vw_stored_command ***out, size_t *out_count,
+		       struct vw_error *err)
+{
+	struct vw_pg_tx tx;
+	struct vw_pg_params p;
+	void **rows = NULL;
+	size_t count = 0;
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	expire(&tx, agent_id, now);
+	vw_pg_agent_params(&tx, agent_id, &p);
+	vw_pg_query(&tx,
+		    "SELECT " COLUMNS " FROM commands WHERE organization_id = $1 AND agent_id = $2::uuid"
+		    " AND finished_at IS NULL ORDER BY issued_at, id",
+		    &p);
+	vw_pg_rows(&tx, &verifywise__v1__stored_command__descriptor, arena, &rows, &count);
+	if (vw_pg_commit(&tx) == 0) {
+		*out = (vw_stored_command **)rows;
+		*out_count = count;
+	}
+	return vw_pg_end(&tx);
+}
+
+/* ---- The agent's word ---- */
+
+static vw_stored_command *ask_command(struct vw_pg_tx *tx, const char *agent_id, const char *id)
+{
+	struct vw_pg_params p;
+	void *row = NULL;
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_text(&p, id);
+	vw_pg_query(tx,
+		    "SELECT " COLUMNS " FROM commands"
+		    " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid FOR UPDATE",
+		    &p);
+	return vw_pg_one(tx, &verifywise__v1__stored_command__descriptor, tx->arena, "the agent's command", &row) == 0
+		   ? row
+		   : NULL;
+}
+
+static void put_update(struct vw_pg_tx *tx, const char *agent_id, const vw_command_update *update)
+{
+	struct vw_pg_params p;
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_text(&p, update->id);
+	vw_pg_int4(&p, (int32_t)update->state);
+	vw_pg_int8(&p, update->at);
+	vw_pg_bool(&p, is_final(update->state));
+	vw_pg_packed(&p, &update->base);
+	vw_pg_do(tx,
+		 "UPDATE commands SET state = $4, delivered_at = coalesce(delivered_at, $5),"
+		 " finished_at = CASE WHEN $6 THEN $5 END, update = $7"
+		 " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid",
+		 &p);
+}
+
+int vw_pg_command_update(struct vw_fleet_store *store, int32_t organization, const char *agent_id,
+			 const vw_command_update *update, struct vw_error *err)
+{
+	struct vw_pg_tx tx;
+	if (update->has_result && update->result.len > VW_MAX_COMMAND_RESULT)
+		return vw_error_set(err, VW_ELIMIT, "a command's result is too large (VW_MAX_COMMAND_RESULT)");
+	if (!update->id || !vw_agent_id_valid(update->id))
+		return vw_error_set(err, VW_ENOTFOUND, "the agent's command is not there");
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	const vw_stored_command *stored = ask_command(&tx, agent_id, update->id);
+	if (stored && !stored->has_finished_at) {
+		put_update(&tx, agent_id, update);
+		vw_pg_notify(&tx, VW_CHANGE_COMMAND, organization, agent_id);
+		vw_pg_commit(&tx);
+	}
+	return vw_pg_end(&tx);
+}
