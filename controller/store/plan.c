@@ -35,8 +35,11 @@ static int compare(uint64_t sequence, const vw_chained_entry *entry, vw_stored_h
 	int rc = hash(sequence, stored, arg, err);
 	if (rc < 0)
 		return rc;
-	if (entry->chain_sha256.len == sizeof(stored) &&
-	    memcmp(entry->chain_sha256.data, stored, sizeof(stored)) == 0) {
+	if (entry->chain_sha256.len != sizeof(stored) || entry->payload.len > VW_MAX_ENTRY) {
+		end_with(plan, VW_INGEST_REFUSED, "an entry that is none, under a sequence that is stored");
+		return 0;
+	}
+	if (memcmp(entry->chain_sha256.data, stored, sizeof(stored)) == 0) {
 		plan->duplicates++;
 		return 0;
 	}

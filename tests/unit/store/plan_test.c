@@ -132,8 +132,11 @@ static void a_fork(void **state)
 	assert_int_equal(p.chain.head.sequence, 1);
 	assert_memory_equal(p.chain.head.hash, f->agent.chain.head.hash, VW_LEDGER_HASH);
 	assert_reason(&p, "entry 1 ");
-	forked->chain_sha256.len = 31; /* no hash is another hash */
-	assert_int_equal(plan(f, batch_of(f->arena, 1, 1, forked)).outcome, VW_INGEST_FORK);
+	forked->chain_sha256.len = 31; /* no entry is no other entry */
+	assert_int_equal(plan(f, batch_of(f->arena, 1, 1, forked)).outcome, VW_INGEST_REFUSED);
+	forked->chain_sha256.len = 32;
+	forked->payload.len = VW_MAX_ENTRY + 1;
+	assert_int_equal(plan(f, batch_of(f->arena, 1, 1, forked)).outcome, VW_INGEST_REFUSED);
 }
 
 static void a_broken_chain_keeps_what_is_before(void **state)
