@@ -49,9 +49,12 @@
 #define VW_MAX_FLEET_MESSAGE  (18 * VW_MIB) /* one message of the stream: an entry of VW_MAX_ENTRY and its frame */
 #define VW_MAX_FLEET_HELLO    (64 * VW_KIB) /* what is read before the peer was let in */
 #define VW_MAX_FLEET_CONTROL  (2 * VW_MIB)  /* any message but a batch of entries */
+#define VW_MAX_FLEET_HEALTH   (64 * VW_KIB) /* a health report: it is kept while the agent is connected */
+#define VW_MAX_MESSAGE_FIELDS 64            /* side by side in one message of the stream, unknown ones included */
 #define VW_MAX_BATCH_ENTRIES  512           /* ledger entries in one batch */
 #define VW_MAX_BATCH_BYTES    (1 * VW_MIB)  /* of payload in one batch, unless one entry alone is larger */
 #define VW_WINDOW_BYTES       (4 * VW_MIB)  /* payload that one agent may have sent and not acknowledged */
+#define VW_WINDOW_BYTES_LEAST (64 * VW_KIB) /* the same, however many agents share VW_MAX_INGEST_QUEUE */
 #define VW_MAX_CSR            (8 * VW_KIB)
 #define VW_MAX_CERTIFICATE    (16 * VW_KIB) /* one, DER */
 #define VW_MAX_CERTIFICATES   8             /* in one chain or file */
@@ -65,9 +68,12 @@
 #define VW_MAX_SESSIONS           20000          /* open streams of one process */
 #define VW_MAX_INGEST_QUEUE       (256 * VW_MIB) /* payload bytes of all organizations that wait to be stored */
 #define VW_MAX_ORGANIZATION_QUEUE (32 * VW_MIB)  /* of one organization */
-#define VW_MAX_REQUEST_BODY       (2 * VW_MIB)   /* of the REST interface and of enrolment */
-#define VW_MAX_PAGE               1000           /* rows of one answer */
-#define VW_MAX_QUERY              1024           /* bytes of one query parameter */
-#define VW_MAX_ROW_TEXT           (2 * VW_KIB)   /* one text of a row in a listing; the record has all of it */
+#define VW_MAX_AGENT_STREAMS      4   /* open streams of one agent: the old, the new, and what is not over yet */
+#define VW_MAX_AGENT_QUEUE        16  /* messages of one stream that wait to be stored */
+#define VW_MAX_AGENT_CONTROLS     200 /* messages but batches that are read from one stream in a second */
+#define VW_MAX_REQUEST_BODY       (2 * VW_MIB) /* of the REST interface and of enrolment */
+#define VW_MAX_PAGE               1000         /* rows of one answer */
+#define VW_MAX_QUERY              1024         /* bytes of one query parameter */
+#define VW_MAX_ROW_TEXT           (2 * VW_KIB) /* one text of a row in a listing; the record has all of it */
 
 #endif

@@ -1,0 +1,120 @@
+#include "inbox.h"
+
+#include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CHANGES 100000 /* that wait; beyond, everything is looked at again */
+
+struct vw_inbox {
+	pthread_mutex_t lock;
+	struct vw_task *first, *last;
+	struct vw_change *changes;
+	size_t count, size;
+	bool lost, woken;
+	grpc_channel *channel; /* that never connects: */
+	grpc_call *
+	    call; /* an empty batch of this call puts the tag into the queue at once (grpc.h, grpc_call_start_batch) */
+	void *tag;
+};
+
+int vw_inbox_open(grpc_completion_queue *queue, void *tag, struct vw_inbox **out, struct vw_error *err)
+{
+	struct vw_inbox *inbox = calloc(1, sizeof(*inbox));
+	if (!inbox)
+		return vw_error_set(err, VW_ENOMEM, "no memory for sessions");
+	pthread_mutex_init(&inbox->lock, NULL);
+	inbox->tag = tag;
+	inbox->channel = grpc_lame_client_channel_create(NULL, GRPC_STATUS_UNAVAILABLE, "wakes");
+	inbox->call = grpc_channel_create_call(inbox->channel, NULL, 0, queue, grpc_slice_from_static_string("/wake"),
+					       NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	*out = inbox;
+	return 0;
+}
+
+void vw_inbox_close(struct vw_inbox *inbox)
+{
+	if (!inbox)
+		return;
+	while (inbox->first) {
+		struct vw_task *next = (struct vw_task *)inbox->first->item.next;
+		vw_task_free(inbox->first);
+		inbox->first = next;
+	}
+	grpc_call_unref(inbox->call);
+	grpc_channel_destroy(inbox->channel);
+	pthread_mutex_destroy(&inbox->lock);
+	free(inbox->changes);
+	free(inbox);
+}
+
+/* With the lock held. */
+static void wake(struct vw_inbox *inbox)
+{
+	if (!inbox->woken)
+		inbox->woken = grpc_call_start_batch(inbox->call, NULL, 0, inbox->tag, NULL) == GRPC_CALL_OK;
+}
+
+void vw_inbox_wake(struct vw_inbox *inbox)
+{
+	pthread_mutex_lock(&inbox->lock);
+	wake(inbox);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+void vw_inbox_put_tasks(struct vw_inbox *inbox, struct vw_task *tasks)
+{
+	struct vw_task *last = tasks;
+	while (last->item.next)
+		last = (struct vw_task *)last->item.next;
+	pthread_mutex_lock(&inbox->lock);
+	if (inbox->last)
+		inbox->last->item.next = &tasks->item;
+	else
+		inbox->first = tasks;
+	inbox->last = last;
+	wake(inbox);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+static bool grow(struct vw_inbox *inbox)
+{
+	size_t size = inbox->size == 0 ? 64 : 2 * inbox->size;
+	if (inbox->count >= MAX_CHANGES)
+		return false;
+	struct vw_change *changes = realloc(inbox->changes, size * sizeof(*changes));
+	if (!changes)
+		return false;
+	inbox->changes = changes;
+	inbox->size = size;
+	return true;
+}
+
+void vw_inbox_put_change(struct vw_inbox *inbox, const struct vw_change *change)
+{
+	pthread_mutex_lock(&inbox->lock);
+	if (inbox->count == inbox->size && !grow(inbox))
+		inbox->lost = true;
+	else
+		inbox->changes[inbox->count++] = *change;
+	wake(inbox);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+struct vw_task *vw_inbox_take(struct vw_inbox *inbox, struct vw_change **out_changes, size_t *out_count,
+			      bool *out_lost)
+{
+	pthread_mutex_lock(&inbox->lock);
+	struct vw_task *tasks = inbox->first;
+	*out_changes = inbox->changes;
+	*out_count = inbox->count;
+	*out_lost = inbox->lost;
+	inbox->first = inbox->last = NULL;
+	inbox->changes = NULL;
+	inbox->count = inbox->size = 0;
+	inbox->lost = inbox->woken = false;
+	pthread_mutex_unlock(&inbox->lock);
+	return tasks;
+}
