@@ -17,7 +17,9 @@
 #define ROOM_THAT_IS_NONE ((uint64_t)64 * VW_KIB) /* a short write with no more free than this is a full disk */
 #define SNAPSHOT_TRIES    100                     /* a writer may overtake us that often while we open */
 #define GROW_PATIENCE     10000                   /* milliseconds */
-#define PAGE_MIN          4096                    /* bytes; a file without two of them was never finished */
+#define READ_BRINGS       (64 * VW_KIB)           /* into memory, at most: the kernel maps what is around a page */
+#define RESIDENT_DEFAULT  (4 * VW_MIB)
+#define PAGE_MIN          4096 /* bytes; a file without two of them was never finished */
 
 static bool disk_is_full(const struct vw_kv *kv, int rc)
 {
@@ -264,7 +266,8 @@ int vw_kv_open(const char *dir, const char *const *tables, enum vw_kv_mode mode,
 		return vw_error_set(err, VW_ENOMEM, "no memory for the store");
 	kv->mode = mode;
 	kv->grow_patience = GROW_PATIENCE;
-	vw_gate_init(&kv->gate);
+	vw_kv_set_resident(kv, RESIDENT_DEFAULT);
+	vw_kv_gate_init(&kv->gate);
 	name_tables(kv, tables);
 	int rc = vw_folder_open(dir, mode, &kv->folder, err);
 	if (rc == 0)
@@ -284,8 +287,14 @@ void vw_kv_close(struct vw_kv *kv)
 	if (kv->env)
 		mdb_env_close(kv->env);
 	vw_folder_close(&kv->folder);
-	vw_gate_destroy(&kv->gate);
+	vw_kv_gate_destroy(&kv->gate);
 	free(kv);
+}
+
+void vw_kv_set_resident(struct vw_kv *kv, size_t bytes)
+{
+	size_t reads = bytes / READ_BRINGS;
+	kv->reads_resident = reads == 0 ? 1 : reads > UINT_MAX ? UINT_MAX : (unsigned)reads;
 }
 
 int vw_kv_stat(struct vw_kv *kv, struct vw_kv_stat *out, struct vw_error *err)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
-void vw_gate_init(struct vw_gate *gate)
+void vw_kv_gate_init(struct vw_gate *gate)
 {
 	pthread_condattr_t attributes;
 	*gate = (struct vw_gate){.writing = false};
@@ -15,21 +15,21 @@ void vw_gate_init(struct vw_gate *gate)
 	pthread_condattr_destroy(&attributes);
 }
 
-void vw_gate_destroy(struct vw_gate *gate)
+void vw_kv_gate_destroy(struct vw_gate *gate)
 {
 	assert(!gate->views && !gate->writing);
 	pthread_cond_destroy(&gate->changed);
 	pthread_mutex_destroy(&gate->lock);
 }
 
-static bool is_ours(const struct vw_gate_view *view)
+static bool is_ours(const struct vw_kv_gate_view *view)
 {
 	return pthread_equal(view->thread, pthread_self()) != 0;
 }
 
 static bool holds_a_view(const struct vw_gate *gate)
 {
-	for (const struct vw_gate_view *v = gate->views; v; v = v->next)
+	for (const struct vw_kv_gate_view *v = gate->views; v; v = v->next)
 		if (is_ours(v))
 			return true;
 	return false;
@@ -37,7 +37,7 @@ static bool holds_a_view(const struct vw_gate *gate)
 
 static void mark_stuck(struct vw_gate *gate, bool stuck)
 {
-	for (struct vw_gate_view *v = gate->views; v; v = v->next)
+	for (struct vw_kv_gate_view *v = gate->views; v; v = v->next)
 		if (is_ours(v))
 			v->stuck = stuck;
 }
@@ -45,25 +45,25 @@ static void mark_stuck(struct vw_gate *gate, bool stuck)
 /* One of them will not end while we wait. */
 static bool is_hopeless(const struct vw_gate *gate)
 {
-	for (const struct vw_gate_view *v = gate->views; v; v = v->next)
+	for (const struct vw_kv_gate_view *v = gate->views; v; v = v->next)
 		if (v->stuck || is_ours(v))
 			return true;
 	return false;
 }
 
-void vw_gate_enter(struct vw_gate *gate, struct vw_gate_view *view)
+void vw_kv_gate_enter(struct vw_gate *gate, struct vw_kv_gate_view *view)
 {
 	pthread_mutex_lock(&gate->lock);
 	while (gate->cleared && !holds_a_view(gate))
 		pthread_cond_wait(&gate->changed, &gate->lock);
-	*view = (struct vw_gate_view){.next = gate->views, .link = &gate->views, .thread = pthread_self()};
+	*view = (struct vw_kv_gate_view){.next = gate->views, .link = &gate->views, .thread = pthread_self()};
 	if (view->next)
 		view->next->link = &view->next;
 	gate->views = view;
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void vw_gate_leave(struct vw_gate *gate, struct vw_gate_view *view)
+void vw_kv_gate_leave(struct vw_gate *gate, struct vw_kv_gate_view *view)
 {
 	assert(is_ours(view));
 	pthread_mutex_lock(&gate->lock);
@@ -75,7 +75,7 @@ void vw_gate_leave(struct vw_gate *gate, struct vw_gate_view *view)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void vw_gate_take_turn(struct vw_gate *gate)
+void vw_kv_gate_take_turn(struct vw_gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 	assert(!gate->writing || !pthread_equal(gate->writer, pthread_self()));
@@ -92,7 +92,7 @@ void vw_gate_take_turn(struct vw_gate *gate)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void vw_gate_pass_turn(struct vw_gate *gate)
+void vw_kv_gate_pass_turn(struct vw_gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 	gate->writing = false;
@@ -114,7 +114,7 @@ static struct timespec in_ms(int64_t ms)
 	return at;
 }
 
-bool vw_gate_clear(struct vw_gate *gate, int64_t patience_ms)
+bool vw_kv_gate_clear(struct vw_gate *gate, int64_t patience_ms)
 {
 	struct timespec deadline = in_ms(patience_ms);
 	pthread_mutex_lock(&gate->lock);
@@ -138,7 +138,7 @@ bool vw_gate_clear(struct vw_gate *gate, int64_t patience_ms)
 	return clear;
 }
 
-void vw_gate_open(struct vw_gate *gate)
+void vw_kv_gate_open(struct vw_gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 	gate->cleared = false;

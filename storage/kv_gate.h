@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 /* A view's place in the list of those that are open; in its transaction. */
-struct vw_gate_view {
-	struct vw_gate_view *next;
-	struct vw_gate_view **link; /* what points at this one */
+struct vw_kv_gate_view {
+	struct vw_kv_gate_view *next;
+	struct vw_kv_gate_view **link; /* what points at this one */
 	pthread_t thread;
 	bool stuck; /* its thread waits for its turn */
 };
@@ -22,26 +22,26 @@ struct vw_gate_view {
 struct vw_gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct vw_gate_view *views;
+	struct vw_kv_gate_view *views;
 	uint64_t next_turn, turn; /* writers come in the order in which they asked */
 	pthread_t writer;         /* whose turn it is, when `writing` */
 	bool writing;
 	bool cleared; /* or about to be: no view begins */
 };
 
-void vw_gate_init(struct vw_gate *gate);
-void vw_gate_destroy(struct vw_gate *gate);
+void vw_kv_gate_init(struct vw_gate *gate);
+void vw_kv_gate_destroy(struct vw_gate *gate);
 
 /* Waits while the map grows. */
-void vw_gate_enter(struct vw_gate *gate, struct vw_gate_view *view);
-void vw_gate_leave(struct vw_gate *gate, struct vw_gate_view *view);
+void vw_kv_gate_enter(struct vw_gate *gate, struct vw_kv_gate_view *view);
+void vw_kv_gate_leave(struct vw_gate *gate, struct vw_kv_gate_view *view);
 
 /* Waits for the writers that asked before. Not for a thread whose turn it is. */
-void vw_gate_take_turn(struct vw_gate *gate);
-void vw_gate_pass_turn(struct vw_gate *gate);
+void vw_kv_gate_take_turn(struct vw_gate *gate);
+void vw_kv_gate_pass_turn(struct vw_gate *gate);
 
-/* Waits until no view is open, and keeps it so until vw_gate_open(). False when one is open still after so long, or will not end. */
-bool vw_gate_clear(struct vw_gate *gate, int64_t patience_ms);
-void vw_gate_open(struct vw_gate *gate);
+/* Waits until no view is open, and keeps it so until vw_kv_gate_open(). False when one is open still after so long, or will not end. */
+bool vw_kv_gate_clear(struct vw_gate *gate, int64_t patience_ms);
+void vw_kv_gate_open(struct vw_gate *gate);
 
 #endif

@@ -25,12 +25,13 @@ struct vw_kv {
 	bool dead;               /* the map could not be made again; changes while no view is open */
 	_Atomic(uint8_t *) map;  /* where the file's first page is in memory; NULL while not known */
 	_Atomic(unsigned) reads; /* values read, for letting go of the map's pages */
+	unsigned reads_resident; /* so many between two times of letting go */
 };
 
 struct vw_txn {
 	struct vw_kv *kv;
 	MDB_txn *txn;
-	struct vw_gate_view view; /* unless `write` */
+	struct vw_kv_gate_view view; /* unless `write` */
 	bool write;
 	bool changed; /* something was written */
 	bool map_full;

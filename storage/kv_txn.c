@@ -49,11 +49,11 @@ static int grow_map(struct vw_kv *kv, uint64_t too_small, struct vw_error *err)
 	if (too_small > VW_STORE_MAP_MAX / 2)
 		return vw_error_set(err, VW_EFULL, "%s has reached its largest size (VW_STORE_MAP_MAX)",
 				    kv->folder.data_path);
-	if (!vw_gate_clear(&kv->gate, kv->grow_patience))
+	if (!vw_kv_gate_clear(&kv->gate, kv->grow_patience))
 		return vw_error_set(err, VW_EFULL, "%s cannot grow while it is being read in this process",
 				    kv->folder.data_path);
 	int rc = map_size(kv) > too_small ? 0 : double_map(kv, err); /* another thread may have done it */
-	vw_gate_open(&kv->gate);
+	vw_kv_gate_open(&kv->gate);
 	return rc;
 }
 
@@ -78,11 +78,11 @@ static int begin_writing(struct vw_kv *kv, struct vw_txn *txn, struct vw_error *
 static int begin_view(struct vw_kv *kv, struct vw_txn *txn, struct vw_error *err)
 {
 	for (;;) {
-		vw_gate_enter(&kv->gate, &txn->view);
+		vw_kv_gate_enter(&kv->gate, &txn->view);
 		int rc = begin_lmdb(kv, false, &txn->txn);
 		uint64_t size = rc == MDB_MAP_RESIZED ? map_size(kv) : 0;
 		if (rc != 0)
-			vw_gate_leave(&kv->gate, &txn->view);
+			vw_kv_gate_leave(&kv->gate, &txn->view);
 		if (rc != MDB_MAP_RESIZED)
 			return rc == 0 ? 0 : vw_kv_error(kv, rc, "beginning a transaction", err);
 		rc = grow_map(kv, size, err);
@@ -159,7 +159,7 @@ void vw_txn_end(struct vw_txn *txn)
 	if (!txn)
 		return;
 	mdb_txn_abort(txn->txn);
-	vw_gate_leave(&txn->kv->gate, &txn->view);
+	vw_kv_gate_leave(&txn->kv->gate, &txn->view);
 	free(txn);
 }
 
@@ -256,8 +256,8 @@ static int write_in_turn(struct vw_kv *kv, step_fn step, void *arg, struct vw_er
 int vw_kv_write(struct vw_kv *kv, step_fn step, void *arg, struct vw_error *err)
 {
 	assert(kv->mode == VW_KV_WRITE);
-	vw_gate_take_turn(&kv->gate);
+	vw_kv_gate_take_turn(&kv->gate);
 	int rc = write_in_turn(kv, step, arg, err);
-	vw_gate_pass_turn(&kv->gate);
+	vw_kv_gate_pass_turn(&kv->gate);
 	return rc;
 }
