@@ -1,5 +1,6 @@
 #include "damage.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,8 +9,7 @@
 #include <unistd.h>
 
 static const char way_out[] =
-    "restore the state folder from a backup, or move it away and sync again: a new ledger then "
-    "begins, so keep the damaged folder for the record";
+    "restore its folder from a backup, or move it away and begin anew, and keep the damaged one for the record";
 
 /* A signal handler gets no argument of ours, hence the one global of this folder. */
 static char guarded[4096];
@@ -49,7 +49,8 @@ static void say(const char *text)
 
 _Noreturn void vw_damage_exit(const char *why)
 {
-	say("vw-agent: state database ");
+	say(program_invocation_short_name);
+	say(": state database ");
 	say(guarded);
 	say(" is damaged (");
 	say(why);

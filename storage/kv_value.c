@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SUM            8  /* bytes of checksum in front of each value */
-#define READS_RESIDENT 64 /* reads between two times of letting go; each can bring 64 KiB into memory */
+#define SUM 8 /* bytes of checksum in front of each value */
 
 static int value_fail(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_error *err)
 {
@@ -57,7 +56,7 @@ static MDB_val val_of(struct vw_bytes b)
 static void spare_memory(struct vw_kv *kv)
 {
 	MDB_envinfo info;
-	if (!kv->map || ++kv->reads % READS_RESIDENT != 0 || mdb_env_info(kv->env, &info) != 0)
+	if (!kv->map || ++kv->reads % kv->reads_resident != 0 || mdb_env_info(kv->env, &info) != 0)
 		return;
 	size_t used = (info.me_last_pgno + 1) * kv->page_size; /* by now perhaps more than is mapped here */
 	madvise(kv->map, used < info.me_mapsize ? used : info.me_mapsize, MADV_DONTNEED);
