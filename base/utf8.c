@@ -74,6 +74,35 @@ void vw_text_append_safe(struct vw_buffer *out, const char *text)
 	vw_buffer_append(out, text + start, len - start);
 }
 
+/* OWASP, "CSV Injection": = + - @, tab and line ends, and the first four in full width. */
+static bool begins_formula(const char *text)
+{
+	uint32_t point = 0;
+	vw_utf8_decode(text, strlen(text), &point);
+	return point == 0xFF1D || point == 0xFF0B || point == 0xFF0D || point == 0xFF20 ||
+	       (point != 0 && point < 0x80 && strchr("=+-@\t\r\n", (int)point));
+}
+
+void vw_text_append_csv(struct vw_buffer *out, const char *text, bool last)
+{
+	text = text ? text : "";
+	vw_buffer_puts(out, begins_formula(text) ? "\"'" : "\"");
+	for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+		uint32_t point = 0;
+		n = vw_utf8_decode(text, left, &point);
+		if (n == 0) {
+			vw_buffer_puts(out, "\uFFFD");
+			n = 1;
+		} else if ((point < 0x20 && !strchr("\t\n\r", *text)) || (point >= 0x7F && point < 0xA0)) {
+			vw_buffer_printf(out, "\\u{%02x}", (unsigned)point); /* people look at it in a terminal too */
+		} else {
+			vw_buffer_puts(out, *text == '"' ? "\"" : "");
+			vw_buffer_append(out, text, n);
+		}
+	}
+	vw_buffer_puts(out, last ? "\"\r\n" : "\",");
+}
+
 /* Of the first character; an ill-formed byte counts as one column. */
 static size_t measure(const char *text, size_t len, size_t *out_columns)
 {

@@ -15,29 +15,6 @@ struct printer {
 	size_t count;
 };
 
-static void csv_cell(struct vw_buffer *out, const char *text, bool last)
-{
-	/* RFC 4180 quoting; a leading = + - @ is what spreadsheets take for a formula */
-	text = text ? text : "";
-	vw_buffer_putc(out, '"');
-	if (text[0] && strchr("=+-@\t\r", text[0]))
-		vw_buffer_putc(out, '\'');
-	for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-		uint32_t point = 0xfffd;
-		n = vw_utf8_decode(text, left, &point);
-		n = n ? n : 1;
-		/* people look at it in a terminal too */
-		if ((point < 0x20 && !strchr("\t\n\r", *text)) || (point >= 0x7f && point < 0xa0)) {
-			vw_buffer_printf(out, "\\u{%02x}", (unsigned)point);
-			continue;
-		}
-		if (*text == '"')
-			vw_buffer_putc(out, '"');
-		vw_buffer_append(out, text, n);
-	}
-	vw_buffer_puts(out, last ? "\"\r\n" : "\",");
-}
-
 static const char *const columns[] = {"MODEL", "VERSION", "STAGE", "STATUS", "GAPS", "RISK", "OWNER", "LAST UPDATED"};
 
 static void version_cells(const struct vw_record_view *view, struct vw_arena *arena, const char **cells)
@@ -75,7 +52,7 @@ static int print_csv(struct printer *p, const char *const *cells)
 {
 	vw_buffer_clear(&p->buffer);
 	for (size_t i = 0; i < CSV_COLUMNS; i++)
-		csv_cell(&p->buffer, cells[i], i == CSV_COLUMNS - 1);
+		vw_text_append_csv(&p->buffer, cells[i], i == CSV_COLUMNS - 1);
 	fputs(vw_buffer_text(&p->buffer), stdout);
 	return 0;
 }

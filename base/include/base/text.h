@@ -37,6 +37,9 @@ bool vw_utf8_valid(const char *bytes, size_t len);
  * U+200B-200F and U+FEFF become \u{XX}, ill-formed bytes become \xXX, and what may be one of the others'
  * beginning stays as it is. */
 void vw_text_append_safe(struct vw_buffer *out, const char *text);
+/* Appends one cell of CSV (RFC 4180), quoted, and what comes behind it: a comma or, for the `last`, the line's end. What a spreadsheet would take for a
+ * formula gets an apostrophe in front; control characters but tab and line ends become \u{XX}. NULL is an empty cell. */
+void vw_text_append_csv(struct vw_buffer *out, const char *text, bool last);
 /* Columns that well-formed, safe text takes on a terminal: 0 for combining marks, 2 for wide East Asian characters and emoji. */
 size_t vw_text_columns(const char *text);
 /* Appends at most `columns` columns of safe `text`, with U+2026 in place of what was cut, padded with spaces to exactly `columns`. */

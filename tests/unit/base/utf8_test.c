@@ -75,6 +75,32 @@ static void assert_safe(const char *text, const char *expected)
 	vw_buffer_reset(&buf);
 }
 
+static void assert_csv(const char *text, bool last, const char *expected)
+{
+	struct vw_buffer buf;
+	vw_buffer_init(&buf, 0);
+	vw_text_append_csv(&buf, text, last);
+	assert_string_equal(vw_buffer_text(&buf), expected);
+	vw_buffer_reset(&buf);
+}
+
+static void quotes_cells_of_csv(void **state)
+{
+	(void)state;
+	assert_csv(NULL, false, "\"\",");
+	assert_csv("a \"b\", c\nd", true, "\"a \"\"b\"\", c\nd\"\r\n");
+	assert_csv("=1+1", false, "\"'=1+1\",");
+	assert_csv("+1", false, "\"'+1\",");
+	assert_csv("-1", false, "\"'-1\",");
+	assert_csv("@SUM(A1)", false, "\"'@SUM(A1)\",");
+	assert_csv("\t=1", false, "\"'\t=1\",");
+	assert_csv("\n=1", false, "\"'\n=1\",");
+	assert_csv("\uFF1D1", false, "\"'\uFF1D1\",");
+	assert_csv("a=1", false, "\"a=1\",");
+	assert_csv("\x1b[31m\xC2\x9B", false, "\"\\u{1b}[31m\\u{9b}\",");
+	assert_csv("\xFFx", false, "\"\uFFFDx\",");
+}
+
 static void makes_text_safe(void **state)
 {
 	(void)state;
@@ -138,11 +164,9 @@ static void fills_cells(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(knows_well_formed_text),
-	    cmocka_unit_test(decodes_each_code_point),
-	    cmocka_unit_test(makes_text_safe),
-	    cmocka_unit_test(counts_columns),
-	    cmocka_unit_test(fills_cells),
+	    cmocka_unit_test(knows_well_formed_text), cmocka_unit_test(decodes_each_code_point),
+	    cmocka_unit_test(quotes_cells_of_csv),    cmocka_unit_test(makes_text_safe),
+	    cmocka_unit_test(counts_columns),         cmocka_unit_test(fills_cells),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
