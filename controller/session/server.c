@@ -1,5 +1,5 @@
 /* server.c: the loop: one thread that runs all streams, and what its owner may ask of it. */
-#include "gate.h"
+#include "doorway.h"
 #include "session.h"
 
 #include "base/clock.h"
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAIN_MS      10000 /* for streams to end by themselves */
-#define SCRATCH       (16 * VW_MIB)
-#define GATE_RETRY_MS 1000
+#define DRAIN_MS         10000 /* for streams to end by themselves */
+#define SCRATCH          (16 * VW_MIB)
+#define DOORWAY_RETRY_MS 1000
 
 /* The settings with their defaults. */
 static int take_settings(struct vw_session_server *server, const struct vw_session_settings *settings,
@@ -51,7 +51,7 @@ static int split_listen(struct vw_session_server *server, struct vw_error *err)
 static int make_tables(struct vw_session_server *server, struct vw_error *err)
 {
 	int sessions;
-	int rc = vw_gate_raise_files(server->settings.max_sessions, &sessions, err);
+	int rc = vw_doorway_raise_files(server->settings.max_sessions, &sessions, err);
 	if (rc < 0)
 		return rc;
 	if (sessions < server->settings.max_sessions)
@@ -139,8 +139,8 @@ static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool 
 		take_inbox(server);
 		break;
 	case VW_TAG_ARRIVAL:
-	case VW_TAG_GATE_SHUT:
-		vw_gate_event(tag, ok);
+	case VW_TAG_DOORWAY_SHUT:
+		vw_doorway_event(tag, ok);
 		break;
 	case VW_TAG_REFUSED:
 		vw_refuse_event(tag);
@@ -152,22 +152,22 @@ static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool 
 }
 
 /* gRPC lost its listening socket (no descriptor was left): another one takes the address over, what is open goes on. */
-static void replace_gate(struct vw_session_server *server)
+static void replace_doorway(struct vw_session_server *server)
 {
 	struct vw_error err = VW_ERROR_INIT;
-	struct vw_gate *old = server->gates;
+	struct vw_doorway *old = server->doorways;
 	int port = server->port;
-	if (server->draining || server->now < server->gate_retry_at)
+	if (server->draining || server->now < server->doorway_retry_at)
 		return;
-	if (!server->gate_lost)
+	if (!server->doorway_lost)
 		vw_log(VW_LOG_ERROR, "listener_lost",
 		       VW_LOG_S("reason", "no file descriptor was left to accept with"),
 		       VW_LOG_S("remedy", "raise LimitNOFILE= or ulimit -n"));
-	server->gate_retry_at = server->now + GATE_RETRY_MS;
-	server->gate_lost = vw_gate_open(server, server->tls, server->listen, &port, &err) < 0;
-	if (server->gate_lost)
+	server->doorway_retry_at = server->now + DOORWAY_RETRY_MS;
+	server->doorway_lost = vw_doorway_open(server, server->tls, server->listen, &port, &err) < 0;
+	if (server->doorway_lost)
 		return;
-	vw_gate_shut(old);
+	vw_doorway_shut(old);
 	vw_log(VW_LOG_INFO, "listener_replaced", VW_LOG_I("port", port));
 }
 
@@ -175,7 +175,7 @@ static void begin_drain(struct vw_session_server *server)
 {
 	server->draining = true;
 	server->drain_until = server->now + DRAIN_MS;
-	vw_gate_shut(server->gates);
+	vw_doorway_shut(server->doorways);
 	for (struct vw_stream *stream = server->streams, *next; stream; stream = next) {
 		next = stream->next;
 		vw_stream_leave(stream, "stopping");
@@ -186,7 +186,7 @@ static void begin_drain(struct vw_session_server *server)
 static void cut_off(struct vw_session_server *server)
 {
 	server->drain_until = INT64_MAX;
-	vw_gate_cancel(server->gates);
+	vw_doorway_cancel(server->doorways);
 	for (struct vw_stream *stream = server->streams, *next; stream; stream = next) {
 		next = stream->next;
 		vw_stream_cancel(stream, "stopping");
@@ -197,8 +197,8 @@ static void cut_off(struct vw_session_server *server)
 /* In ms, until the loop has to look again. */
 static int64_t turn(struct vw_session_server *server)
 {
-	if (vw_gate_deaf() || server->gate_lost)
-		replace_gate(server);
+	if (vw_doorway_deaf() || server->doorway_lost)
+		replace_doorway(server);
 	if (atomic_load(&server->stop) && !server->draining)
 		begin_drain(server);
 	if (server->draining && server->now >= server->drain_until)
@@ -208,7 +208,7 @@ static int64_t turn(struct vw_session_server *server)
 
 static bool is_over(const struct vw_session_server *server)
 {
-	return server->draining && !server->streams && !server->gates;
+	return server->draining && !server->streams && !server->doorways;
 }
 
 static void *run(void *arg)
@@ -247,7 +247,7 @@ static void empty_queue(struct vw_session_server *server)
 
 static void close_server(struct vw_session_server *server)
 {
-	vw_gate_shut(server->gates);
+	vw_doorway_shut(server->doorways);
 	vw_pool_close(server->pool);
 	vw_inbox_close(server->inbox);
 	empty_queue(server);
@@ -292,7 +292,7 @@ static int open_server(struct vw_session_server *server, const struct vw_session
 	if (rc == 0)
 		rc = vw_tls_open(settings->authority, &server->tls, err);
 	if (rc == 0)
-		rc = vw_gate_open(server, server->tls, server->listen, &server->port, err);
+		rc = vw_doorway_open(server, server->tls, server->listen, &server->port, err);
 	if (rc == 0 && pthread_create(&server->thread, NULL, run, server) != 0)
 		rc = vw_error_set(err, VW_EAGAIN, "cannot start the thread of sessions");
 	return rc;
@@ -304,7 +304,7 @@ int vw_session_server_start(const struct vw_session_settings *settings, struct v
 	struct vw_session_server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return vw_error_set(err, VW_ENOMEM, "no memory for sessions");
-	vw_gate_log();
+	vw_doorway_log();
 	grpc_init();
 	int rc = open_server(server, settings, err);
 	if (rc < 0) {

@@ -24,7 +24,7 @@
 
 struct vw_session_server;
 struct vw_stream;
-struct vw_gate;
+struct vw_doorway;
 struct vw_tls;
 
 /* An organization that has an agent here. */
@@ -70,7 +70,7 @@ enum vw_stage {
 enum vw_tag_kind {
 	VW_TAG_WAKE,
 	VW_TAG_ARRIVAL,
-	VW_TAG_GATE_SHUT,
+	VW_TAG_DOORWAY_SHUT,
 	VW_TAG_READ,
 	VW_TAG_WRITTEN,
 	VW_TAG_CLOSED,
@@ -133,7 +133,7 @@ struct vw_session_server {
 	struct vw_session_settings settings;
 	char *listen, *replica, *minimum_version; /* what the settings point to */
 	grpc_completion_queue *queue;
-	struct vw_gate *gates; /* newest first: all but the first are shut */
+	struct vw_doorway *doorways; /* newest first: all but the first are shut */
 	struct vw_tls *tls;
 	int port;
 	pthread_t thread;
@@ -158,8 +158,8 @@ struct vw_session_server {
 	atomic_bool stop; /* its owner's word */
 	bool draining;
 	int64_t drain_until;
-	bool gate_lost; /* no gate is open that hears */
-	int64_t gate_retry_at;
+	bool doorway_lost; /* no doorway is open that hears */
+	int64_t doorway_retry_at;
 };
 
 /* ---- table.c: who is here ---- */

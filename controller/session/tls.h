@@ -12,7 +12,7 @@ struct vw_tls;
 int vw_tls_open(struct vw_authority *authority, struct vw_tls **out, struct vw_error *err);
 /* Handshakes from now on get the authority's certificate of now. Any thread. */
 int vw_tls_reload(struct vw_tls *tls, struct vw_error *err);
-void vw_tls_close(struct vw_tls *tls); /* behind the last gate; NULL is fine */
+void vw_tls_close(struct vw_tls *tls); /* behind the last doorway; NULL is fine */
 
 /* What one listener was given already. */
 struct vw_tls_view {

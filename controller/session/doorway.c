@@ -1,4 +1,4 @@
-#include "gate.h"
+#include "doorway.h"
 
 #include "message.h"
 
@@ -30,7 +30,7 @@
 /* A call that gRPC may hand over. */
 struct arrival {
 	struct vw_tag tag;
-	struct vw_gate *gate;
+	struct vw_doorway *doorway;
 	bool stranger;
 	grpc_call *call;
 	gpr_timespec deadline;
@@ -38,8 +38,8 @@ struct arrival {
 	grpc_metadata_array metadata;
 };
 
-struct vw_gate {
-	struct vw_gate *next;
+struct vw_doorway {
+	struct vw_doorway *next;
 	struct vw_session_server *server;
 	grpc_server *grpc;
 	void *method;
@@ -53,29 +53,29 @@ struct vw_gate {
 
 static void ask(struct arrival *arrival)
 {
-	struct vw_gate *gate = arrival->gate;
-	grpc_completion_queue *queue = gate->server->queue;
+	struct vw_doorway *doorway = arrival->doorway;
+	grpc_completion_queue *queue = doorway->server->queue;
 	grpc_call_error error;
 	grpc_metadata_array_init(&arrival->metadata);
 	if (arrival->stranger) {
 		grpc_call_details_init(&arrival->details);
-		error = grpc_server_request_call(gate->grpc, &arrival->call, &arrival->details, &arrival->metadata,
+		error = grpc_server_request_call(doorway->grpc, &arrival->call, &arrival->details, &arrival->metadata,
 						 queue, queue, &arrival->tag);
 	} else {
-		error =
-		    grpc_server_request_registered_call(gate->grpc, gate->method, &arrival->call, &arrival->deadline,
-							&arrival->metadata, NULL, queue, queue, &arrival->tag);
+		error = grpc_server_request_registered_call(doorway->grpc, doorway->method, &arrival->call,
+							    &arrival->deadline, &arrival->metadata, NULL, queue,
+							    queue, &arrival->tag);
 	}
 	if (error == GRPC_CALL_OK)
-		gate->pending++;
+		doorway->pending++;
 }
 
-static void ask_all(struct vw_gate *gate)
+static void ask_all(struct vw_doorway *doorway)
 {
 	for (int i = 0; i < ARRIVALS + STRANGERS; i++) {
-		struct arrival *arrival = &gate->arrivals[i];
+		struct arrival *arrival = &doorway->arrivals[i];
 		arrival->tag = (struct vw_tag){VW_TAG_ARRIVAL, arrival};
-		arrival->gate = gate;
+		arrival->doorway = doorway;
 		arrival->stranger = i >= ARRIVALS;
 		ask(arrival);
 	}
@@ -85,7 +85,7 @@ static void arrived(struct arrival *arrival)
 {
 	grpc_call *call = arrival->call;
 	if (!arrival->stranger) {
-		vw_stream_open(arrival->gate->server, call, &arrival->metadata);
+		vw_stream_open(arrival->doorway->server, call, &arrival->metadata);
 	} else {
 		grpc_call_details_destroy(&arrival->details);
 		vw_refuse(call, &arrival->metadata, GRPC_STATUS_UNIMPLEMENTED, "no such method", NULL);
@@ -93,14 +93,14 @@ static void arrived(struct arrival *arrival)
 	ask(arrival);
 }
 
-bool vw_gate_event(struct vw_tag *tag, bool ok)
+bool vw_doorway_event(struct vw_tag *tag, bool ok)
 {
-	struct vw_gate *gate = tag->owner;
+	struct vw_doorway *doorway = tag->owner;
 	if (tag->kind == VW_TAG_ARRIVAL) {
 		struct arrival *arrival = tag->owner;
-		gate = arrival->gate;
+		doorway = arrival->doorway;
 		if (ok) {
-			gate->pending--;
+			doorway->pending--;
 			arrived(arrival);
 			return false;
 		}
@@ -108,36 +108,36 @@ bool vw_gate_event(struct vw_tag *tag, bool ok)
 		if (arrival->stranger)
 			grpc_call_details_destroy(&arrival->details);
 	}
-	if (--gate->pending > 0)
+	if (--doorway->pending > 0)
 		return false;
-	struct vw_gate **at = &gate->server->gates;
-	while (*at != gate)
+	struct vw_doorway **at = &doorway->server->doorways;
+	while (*at != doorway)
 		at = &(*at)->next;
-	*at = gate->next;
-	grpc_server_destroy(gate->grpc);
-	free(gate);
+	*at = doorway->next;
+	grpc_server_destroy(doorway->grpc);
+	free(doorway);
 	return true;
 }
 
-static void shut(struct vw_gate *gate)
+static void shut(struct vw_doorway *doorway)
 {
-	if (gate->shut_tag.owner)
+	if (doorway->shut_tag.owner)
 		return;
-	gate->shut_tag = (struct vw_tag){VW_TAG_GATE_SHUT, gate};
-	gate->pending++;
-	grpc_server_shutdown_and_notify(gate->grpc, gate->server->queue, &gate->shut_tag);
+	doorway->shut_tag = (struct vw_tag){VW_TAG_DOORWAY_SHUT, doorway};
+	doorway->pending++;
+	grpc_server_shutdown_and_notify(doorway->grpc, doorway->server->queue, &doorway->shut_tag);
 }
 
-void vw_gate_shut(struct vw_gate *gate)
+void vw_doorway_shut(struct vw_doorway *doorway)
 {
-	for (; gate; gate = gate->next)
-		shut(gate);
+	for (; doorway; doorway = doorway->next)
+		shut(doorway);
 }
 
-void vw_gate_cancel(struct vw_gate *gate)
+void vw_doorway_cancel(struct vw_doorway *doorway)
 {
-	for (; gate; gate = gate->next)
-		grpc_server_cancel_all_calls(gate->grpc);
+	for (; doorway; doorway = doorway->next)
+		grpc_server_cancel_all_calls(doorway->grpc);
 }
 
 /* ---- What gRPC is told ---- */
@@ -178,7 +178,7 @@ static grpc_server *make_server(int max_sessions)
 	    number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_MS),
 	    number(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
 	    number(GRPC_ARG_ENABLE_CHANNELZ, 0),
-	    /* a gate that takes over from a deaf one listens beside it for a moment */
+	    /* a doorway that takes over from a deaf one listens beside it for a moment */
 	    number(GRPC_ARG_ALLOW_REUSEPORT, 1),
 	};
 	grpc_channel_args all = {sizeof(args) / sizeof(args[0]), args};
@@ -187,27 +187,27 @@ static grpc_server *make_server(int max_sessions)
 	return server;
 }
 
-int vw_gate_open(struct vw_session_server *server, struct vw_tls *tls, const char *host, int *port,
-		 struct vw_error *err)
+int vw_doorway_open(struct vw_session_server *server, struct vw_tls *tls, const char *host, int *port,
+		    struct vw_error *err)
 {
 	char address[300];
-	struct vw_gate *gate = calloc(1, sizeof(*gate));
-	if (!gate)
+	struct vw_doorway *doorway = calloc(1, sizeof(*doorway));
+	if (!doorway)
 		return vw_error_set(err, VW_ENOMEM, "no memory to listen");
-	gate->server = server;
-	gate->grpc = make_server(server->settings.max_sessions);
-	grpc_server_register_completion_queue(gate->grpc, server->queue, NULL);
-	gate->method = grpc_server_register_method(gate->grpc, VW_FLEET_METHOD, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
-	grpc_server_credentials *credentials = vw_tls_credentials(tls, &gate->view);
+	doorway->server = server;
+	doorway->grpc = make_server(server->settings.max_sessions);
+	grpc_server_register_completion_queue(doorway->grpc, server->queue, NULL);
+	doorway->method = grpc_server_register_method(doorway->grpc, VW_FLEET_METHOD, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
+	grpc_server_credentials *credentials = vw_tls_credentials(tls, &doorway->view);
 	snprintf(address, sizeof(address), "%s:%d", host, *port);
-	int bound = credentials ? grpc_server_add_http2_port(gate->grpc, address, credentials) : 0;
+	int bound = credentials ? grpc_server_add_http2_port(doorway->grpc, address, credentials) : 0;
 	grpc_server_credentials_release(credentials);
-	gate->next = server->gates;
-	server->gates = gate;
-	grpc_server_start(gate->grpc);
-	ask_all(gate);
+	doorway->next = server->doorways;
+	server->doorways = doorway;
+	grpc_server_start(doorway->grpc);
+	ask_all(doorway);
 	if (bound == 0) {
-		shut(gate);
+		shut(doorway);
 		return vw_error_set(err, VW_ECONFIG, "cannot listen on %s for agents", address);
 	}
 	*port = bound;
@@ -216,7 +216,7 @@ int vw_gate_open(struct vw_session_server *server, struct vw_tls *tls, const cha
 
 /* ---- The process around it ---- */
 
-int vw_gate_raise_files(int sessions, int *out_sessions, struct vw_error *err)
+int vw_doorway_raise_files(int sessions, int *out_sessions, struct vw_error *err)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -255,12 +255,12 @@ static void on_log(gpr_log_func_args *args)
 	       VW_LOG_I("unlogged", atomic_exchange(&unlogged, 0)));
 }
 
-void vw_gate_log(void)
+void vw_doorway_log(void)
 {
 	gpr_set_log_function(on_log);
 }
 
-bool vw_gate_deaf(void)
+bool vw_doorway_deaf(void)
 {
 	return atomic_exchange(&is_deaf, false);
 }
