@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 
+#include <errno.h>
 #include <nettle/memops.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,24 @@ static void wipe_buffer(struct vw_buffer *buf)
 	vw_buffer_wipe(buf);
 }
 
+/* The first line of what was read; `name` says where from. */
+static int first_line(const struct vw_buffer *buf, const char *name, struct vw_secret **out, struct vw_error *err)
+{
+	const char *text = vw_buffer_text(buf);
+	size_t len = strcspn(text, "\n");
+	if (len < buf->len && text[len] != '\n')
+		return vw_error_set(err, VW_ECONFIG, "%s holds a zero byte where a secret is expected", name);
+	if (len && text[len - 1] == '\r')
+		len--;
+	if (!len)
+		return vw_error_set(err, VW_ECONFIG, "%s: its first line is empty, a secret is expected there", name);
+	struct vw_secret *secret = vw_secret_open(text, len);
+	if (!secret)
+		return vw_error_set(err, VW_ENOMEM, "no memory for the secret in %s", name);
+	*out = secret;
+	return 0;
+}
+
 int vw_secret_read_file(const char *path, struct vw_secret **out, bool *out_open, struct vw_error *err)
 {
 	VW_AUTO(wipe_buffer) struct vw_buffer buf;
@@ -98,20 +117,27 @@ int vw_secret_read_file(const char *path, struct vw_secret **out, bool *out_open
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return vw_error_set(err, VW_EIO, "%s went away while it was read", path);
-	const char *text = vw_buffer_text(&buf);
-	size_t len = strcspn(text, "\n");
-	if (len < buf.len && text[len] != '\n')
-		return vw_error_set(err, VW_ECONFIG, "%s holds a zero byte where a secret is expected", path);
-	if (len && text[len - 1] == '\r')
-		len--;
-	if (!len)
-		return vw_error_set(err, VW_ECONFIG, "%s: its first line is empty, a secret is expected there", path);
-	struct vw_secret *secret = vw_secret_open(text, len);
-	if (!secret)
-		return vw_error_set(err, VW_ENOMEM, "no memory for the secret in %s", path);
-	*out = secret;
-	*out_open = st.st_mode & (S_IRWXO | S_IWGRP);
-	return 0;
+	rc = first_line(&buf, path, out, err);
+	if (rc == 0)
+		*out_open = st.st_mode & (S_IRWXO | S_IWGRP);
+	return rc;
+}
+
+int vw_secret_read_input(struct vw_secret **out, struct vw_error *err)
+{
+	VW_AUTO(wipe_buffer) struct vw_buffer buf;
+	vw_buffer_init_secret(&buf, VW_MAX_SECRET_FILE);
+	char c;
+	ssize_t got;
+	/* one by one: what stands behind the line belongs to whoever reads on */
+	while ((got = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+		vw_buffer_putc(&buf, c);
+	if (got < 0)
+		return vw_error_set(err, VW_EIO, "cannot read standard input: %s", strerror(errno));
+	if (vw_buffer_error(&buf))
+		return vw_error_set(err, vw_buffer_error(&buf),
+				    "the line on standard input is too long for a secret");
+	return first_line(&buf, "standard input", out, err);
 }
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -20,7 +20,8 @@ bool field_is_map(const ProtobufCFieldDescriptor *field)
 bool field_is_time(const ProtobufCFieldDescriptor *field)
 {
 	return field->type == PROTOBUF_C_TYPE_INT64 &&
-	       (has_suffix(field->name, "_at") || strcmp(field->name, "timestamp") == 0);
+	       (has_suffix(field->name, "_at") || has_suffix(field->name, "_not_after") ||
+		strcmp(field->name, "timestamp") == 0);
 }
 
 bool field_is_digest(const ProtobufCFieldDescriptor *field)

@@ -16,9 +16,10 @@ static int read_token(const struct vw_cli_invocation *in, struct vw_secret **out
 		    err, VW_EUSAGE,
 		    "say where the token is: --token-file FILE, or - for standard input (a token on the command "
 		    "line could be read by others)");
-	bool standard = strcmp(file, "-") == 0;
-	int code = vw_secret_read_file(standard ? "/dev/stdin" : file, out, &open_to_others, err);
-	if (code == 0 && open_to_others && !standard)
+	if (strcmp(file, "-") == 0)
+		return vw_secret_read_input(out, err);
+	int code = vw_secret_read_file(file, out, &open_to_others, err);
+	if (code == 0 && open_to_others)
 		fprintf(stderr,
 			"vw-agent: warning: others can read %s; chmod 600 it, or delete it when this is done\n",
 			file);

@@ -278,10 +278,6 @@ static void finish(struct remote *r, const vw_command *command, int code, struct
 	vw_command_state state = code == 0 ? VW_COMMAND_STATE_DONE : VW_COMMAND_STATE_FAILED;
 	if (vw_buffer_error(out))
 		result.len = 0;
-	const char *kind = vw_enum_name(&verifywise__v1__command_kind__descriptor, (int)command->kind);
-	vw_log(code == 0 ? VW_LOG_INFO : VW_LOG_WARN, "command_finished", VW_LOG_S("id", command->id),
-	       VW_LOG_S("kind", kind), VW_LOG_S("by", command->issued_by),
-	       VW_LOG_S("outcome", code == 0 ? "done" : "failed"), VW_LOG_S("reason", code == 0 ? "" : err->message));
 	if (vw_uplink_command_finish(r->uplink, command->id, state, code == 0 ? "done" : err->message, result, &why) <
 	    0)
 		vw_log(VW_LOG_ERROR, "command_result_lost", VW_LOG_S("id", command->id),

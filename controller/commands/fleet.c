@@ -251,7 +251,8 @@ static int seal_for(struct asking *a, const char *sealing_key, struct vw_error *
 		return vw_error_set(err, VW_ENOMEM, "no memory for a secret");
 	if (!sealing_key || !vw_hex_decode(sealing_key, key, sizeof(key)))
 		return vw_error_set(err, VW_EINVAL, "the agent has no sealing key");
-	int code = vw_secret_read_file(file ? file : "/dev/stdin", &secret, &open_to_others, err);
+	int code =
+	    file ? vw_secret_read_file(file, &secret, &open_to_others, err) : vw_secret_read_input(&secret, err);
 	if (code == 0)
 		code = vw_seal(key, secret, arena, &sealed, err);
 	if (code == 0) {

@@ -26,6 +26,9 @@ struct vw_secret *vw_secret_take_env(const char *name);
  * *out_open tells, true when others may read it or its group may write it. */
 int vw_secret_read_file(const char *path, struct vw_secret **out, bool *out_open, struct vw_error *err);
 
+/* The first line of standard input; for what must not stand on a command line. */
+int vw_secret_read_input(struct vw_secret **out, struct vw_error *err);
+
 /* memset that the compiler keeps. */
 void vw_wipe(void *bytes, size_t len);
 
