@@ -11,10 +11,11 @@
 /* Of docs/ledger.md and vector.ndjson: the second entry gives the ledger to organization 7. */
 #define ENTRIES 3
 static const struct vw_ledger_owner owners[ENTRIES] = {{"", AGENT, 1}, {"7", AGENT, 2}, {"7", AGENT, 2}};
-static const char *const payloads[ENTRIES] = {"08809494caca332a0908011a056669727374",
-					      "08e89b94caca332a2f080e5a2b0a0137122430623563316635652d376636652d346430"
-					      "612d396630652d3364326331623061396638651802",
-					      "08d0a394caca332a0a08021a067365636f6e64"};
+static const char *const payloads[ENTRIES] = {
+    "08809494caca332a0908011a056669727374",
+    ("08e89b94caca332a2f080e5a2b0a0137122430623563316635652d376636652d346430"
+     "612d396630652d3364326331623061396638651802"),
+    "08d0a394caca332a0a08021a067365636f6e64"};
 static const char *const hashes[ENTRIES] = {"4af911466303a1d8c4762a730ced617887227270d10cd0fecb17bc510a747c41",
 					    "91e2bc1150bffcba33c2afa400fc890236b9f64459f19a75decf9212da7cf8d9",
 					    "96c836035891332c2872b016a226a61b45ef35c18ed024ace141596cc3fccbe5"};
