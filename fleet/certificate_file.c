@@ -59,8 +59,8 @@ static int read_pem(const struct vw_buffer *pem, struct vw_arena *arena, struct 
 	return rc;
 }
 
-int vw_certificates_parse(const char *pem, size_t len, const char *what, struct vw_arena *arena, struct vw_bytes **out,
-			  size_t *out_count, struct vw_error *err)
+int vw_certificates_parse(const char *pem, size_t len, const char *what, struct vw_arena *arena,
+			  struct vw_bytes **out, size_t *out_count, struct vw_error *err)
 {
 	struct vw_buffer text;
 	vw_buffer_init(&text, PEM_FILE_MAX);

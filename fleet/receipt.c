@@ -14,11 +14,11 @@ int vw_receipt_make(const struct vw_receipt_facts *facts, const struct vw_key *k
 	vw_receipt_body body = VERIFYWISE__V1__RECEIPT_BODY__INIT;
 	uint8_t signature[VW_SIGNATURE_MAX];
 	size_t body_len, signature_len;
-	body.organization = (char *)(uintptr_t)facts->organization;
-	body.agent_id = (char *)(uintptr_t)facts->agent_id;
+	body.organization = (char *)facts->organization;
+	body.agent_id = (char *)facts->agent_id;
 	VW_SET(&body, epoch, facts->epoch);
 	VW_SET(&body, sequence, facts->head.sequence);
-	VW_SET_BYTES(&body, chain_sha256, (uintptr_t)facts->head.hash, sizeof(facts->head.hash));
+	VW_SET_BYTES(&body, chain_sha256, facts->head.hash, sizeof(facts->head.hash));
 	VW_SET(&body, stored_at, facts->stored_at);
 	uint8_t *packed = vw_message_pack(arena, &body.base, &body_len);
 	vw_receipt *receipt = vw_message_new(arena, &verifywise__v1__receipt__descriptor);

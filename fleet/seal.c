@@ -10,8 +10,8 @@
 
 #define KEY_TEXT (sodium_base64_ENCODED_LEN(VW_SEALING_KEY, sodium_base64_VARIANT_ORIGINAL)) /* with the zero */
 
-_Static_assert(VW_SEALING_KEY == crypto_box_PUBLICKEYBYTES && VW_SEALING_KEY == crypto_box_SECRETKEYBYTES,
-	       "keys of X25519");
+_Static_assert(VW_SEALING_KEY == crypto_box_PUBLICKEYBYTES, "a public key of X25519");
+_Static_assert(VW_SEALING_KEY == crypto_box_SECRETKEYBYTES, "a private key of X25519");
 
 struct vw_sealing_key {
 	uint8_t public[VW_SEALING_KEY];

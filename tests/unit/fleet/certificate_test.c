@@ -374,6 +374,33 @@ static void test_files_that_are_refused(void **state)
 		     "VW_MAX_CERTIFICATES");
 }
 
+static int parse(struct vw_bytes pem, struct vw_bytes **read, size_t *count)
+{
+	return vw_certificates_parse(pem.data, pem.len, "the answer", arena, read, count, &err);
+}
+
+/* What an HTTPS listener answers. */
+static void test_pem_from_elsewhere(void **state)
+{
+	struct vw_bytes written[] = {ca.der, issue(&ca, VW_USE_AGENT, NULL)}, *read = NULL;
+	size_t count = 0;
+	(void)state;
+	assert_ok(vw_certificates_write_file("two.pem", written, 2, 0644, &err), err);
+	struct vw_bytes text = slurp("two.pem");
+	assert_ok(parse(text, &read, &count), err);
+	assert_int_equal(count, 2);
+	assert_true(same_bytes(read[0], written[0]) && same_bytes(read[1], written[1]));
+	/* whole lines may be left out at the end, and then there is less; never something else */
+	for (size_t len = 0; len < text.len; len++) {
+		if (parse((struct vw_bytes){text.data, len}, &read, &count) == 0)
+			assert_true(count <= 2 && same_bytes(read[0], written[0]));
+	}
+	assert_fails(parse(bytes_of(""), &read, &count), VW_EINVAL, err, "the answer: holds no certificate");
+	assert_fails(parse(bytes_of("<html>"), &read, &count), VW_EINVAL, err, "the answer");
+	char *large = vw_arena_alloc(arena, VW_MIB);
+	assert_fails(parse((struct vw_bytes){large, VW_MIB}, &read, &count), VW_ELIMIT, err, "the answer: too long");
+}
+
 static void test_pem_of_each_length(void **state)
 {
 	(void)state;
@@ -420,6 +447,7 @@ int main(void)
 	    cmocka_unit_test(test_no_part_and_no_more_of_it_will_do),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_files_that_are_refused),
+	    cmocka_unit_test(test_pem_from_elsewhere),
 	    cmocka_unit_test(test_pem_of_each_length),
 	};
 	return cmocka_run_group_tests(tests, enter, leave);
