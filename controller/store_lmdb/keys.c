@@ -85,7 +85,7 @@ static bool add_id(struct vw_lmdb_key *key, const char *id)
 
 bool vw_lmdb_has_prefix(struct vw_bytes key, struct vw_bytes prefix)
 {
-	return key.len >= prefix.len && memcmp(key.data, prefix.data, prefix.len) == 0;
+	return prefix.len == 0 || (key.len >= prefix.len && memcmp(key.data, prefix.data, prefix.len) == 0);
 }
 
 /* ---- Organizations and bearers ---- */
