@@ -21,6 +21,7 @@ bool field_is_time(const ProtobufCFieldDescriptor *field)
 {
 	return field->type == PROTOBUF_C_TYPE_INT64 &&
 	       (has_suffix(field->name, "_at") || has_suffix(field->name, "_not_after") ||
+		strcmp(field->name, "at") == 0 || strcmp(field->name, "since") == 0 ||
 		strcmp(field->name, "timestamp") == 0);
 }
 

@@ -32,12 +32,14 @@ int vw_message_sha256(const ProtobufCMessage *message, uint8_t out[32]);
 #define VW_SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
 /* As JSON, in the conventions of record.proto: every field is written, a missing one as null and a missing repeated one
- * as [] (or {} for KeyValue lists); *_at, *_not_after and timestamp as RFC 3339; *_sha256 and sha256 as hex; other bytes as base64;
+ * as [] (or {} for KeyValue lists); at, *_at, *_not_after, since and timestamp as RFC 3339; *_sha256 and sha256 as hex; other bytes as base64;
  * enums as their lower-case value without the type's prefix ("SEVERITY_HIGH" is "high"); doubles that are no number as
  * words. A oneof's members that are not set are left out. A missing sub-message is null. */
 void vw_message_json(struct vw_json_writer *w, const ProtobufCMessage *message);
 /* The same for the fields alone, inside an object that the caller began. */
 void vw_message_json_fields(struct vw_json_writer *w, const ProtobufCMessage *message);
+/* The same without the fields that are named in `hidden` (NULL-terminated). */
+void vw_message_json_fields_but(struct vw_json_writer *w, const ProtobufCMessage *message, const char *const *hidden);
 
 /* The name that JSON shows for an enum's value: "high". Static storage; "unknown" for numbers that are not in it. */
 const char *vw_enum_name(const ProtobufCEnumDescriptor *type, int value);
