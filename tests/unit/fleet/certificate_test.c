@@ -171,6 +171,21 @@ static struct vw_certificate_order an_order(const struct vw_key *key)
 	return order;
 }
 
+/* mbedTLS writes one attribute in each part of a name: then the certificate would not lead to its issuer. */
+static void test_an_issuers_name_of_merged_parts(void **state)
+{
+	VW_AUTO(vw_key_cleanup) struct vw_key *key = NULL;
+	struct vw_bytes *read;
+	size_t count;
+	(void)state;
+	sh("umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout m.key -out m.pem "
+	   "-multivalue-rdn -subj '/C=DE/O=x+CN=y'");
+	assert_ok(vw_key_read("m.key", &key, &err), err);
+	assert_ok(vw_certificates_read_file("m.pem", arena, &read, &count, &err), err);
+	struct vw_certificate_order order = an_order(ca.key);
+	assert_fails(issue_order(&order, read[0], key), VW_EUNSUPPORTED, err, "issuer's name");
+}
+
 static void test_orders_that_cannot_be_met(void **state)
 {
 	VW_AUTO(vw_key_cleanup) struct vw_key *key = NULL;
@@ -439,6 +454,7 @@ int main(void)
 	    cmocka_unit_test(test_openssl_on_a_receipts_signers),
 	    cmocka_unit_test(test_openssl_on_an_authority),
 	    cmocka_unit_test(test_under_an_operators_intermediate),
+	    cmocka_unit_test(test_an_issuers_name_of_merged_parts),
 	    cmocka_unit_test(test_orders_that_cannot_be_met),
 	    cmocka_unit_test(test_many_hosts),
 	    cmocka_unit_test(test_common_names),
