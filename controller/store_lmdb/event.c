@@ -40,7 +40,7 @@ static int is_wanted(struct listing *l, struct vw_bytes key, struct vw_bytes val
 {
 	const struct vw_event_query *q = l->query;
 	const size_t agent_at = VW_LMDB_ORGANIZATION + 8;
-	vw_event_row *row;
+	vw_event_row *row = NULL;
 	if (q->agent_id && (key.len < agent_at + VW_LMDB_ID ||
 			    memcmp((const uint8_t *)key.data + agent_at, l->agent, VW_LMDB_ID) != 0))
 		return 0;
@@ -54,7 +54,7 @@ static int is_wanted(struct listing *l, struct vw_bytes key, struct vw_bytes val
 static int next_event(struct vw_bytes key, struct vw_bytes value, void *arg, struct vw_error *err)
 {
 	struct listing *l = arg;
-	vw_event_row *row;
+	vw_event_row *row = NULL;
 	if (key.len == l->after.len && memcmp(key.data, l->after.data, key.len) == 0)
 		return 0;
 	if (l->query->since && vw_lmdb_key_event_at(key) < l->query->since)

@@ -301,7 +301,7 @@ static int presence_get(struct vw_fleet_store *base, struct vw_arena *arena, int
 static int disconnect(struct vw_lmdb_presences *p, struct entry *e, const char *replica, struct vw_arena *arena,
 		      struct vw_error *err)
 {
-	vw_agent_presence *presence;
+	vw_agent_presence *presence = NULL;
 	int rc = unpack(arena, e, &presence, err);
 	if (rc < 0 || !presence->replica || strcmp(presence->replica, replica) != 0)
 		return rc;
