@@ -32,7 +32,7 @@ int leave_folder(void **state)
 	return chdir("/") == 0 ? nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) : -1;
 }
 
-static int run(const char *fmt, va_list ap)
+static __attribute__((format(printf, 1, 0))) int run(const char *fmt, va_list ap)
 {
 	char command[2048] = "{ ";
 	int len = vsnprintf(command + 2, sizeof(command) - 32, fmt, ap);
