@@ -2,10 +2,10 @@
 # mlflow.sh: a real MLflow server on loopback for a script. Sourced, after common.sh.
 #
 #   mlflow_start VENV FOLDER [SERVER ARGUMENT...]   a new SQLite server with its files in FOLDER; sets mlflow_port
-#   mlflow_stop                                     ends it; also for the caller's EXIT trap, safe to call twice
+#   mlflow_stop                                     ends all of them; also for the caller's EXIT trap, safe to call twice
 #   free_port, get URL                              a port that was free a moment ago; the text at a URL
 
-mlflow_pid=
+mlflow_pids=()
 mlflow_port=
 
 free_port() {
@@ -27,12 +27,13 @@ mlflow_start() {
         PATH="$venv/bin:$PATH" setsid "$venv/bin/mlflow" server --host 127.0.0.1 --port "$mlflow_port" --workers 1 \
         --backend-store-uri "sqlite:///$folder/mlflow.db" --artifacts-destination "$folder/artifacts" "$@" \
         > "$folder/server.log" 2>&1 < /dev/null &
-    mlflow_pid=$!
+    local pid=$!
+    mlflow_pids+=("$pid")
     for _ in $(seq 300); do
         if get "http://127.0.0.1:$mlflow_port/health" > /dev/null 2>&1; then
             return 0
         fi
-        kill -0 "$mlflow_pid" 2> /dev/null || break
+        kill -0 "$pid" 2> /dev/null || break
         sleep 0.2
     done
     tail -n 20 "$folder/server.log" >&2
@@ -40,9 +41,11 @@ mlflow_start() {
 }
 
 mlflow_stop() {
-    [ -n "$mlflow_pid" ] || return 0
-    kill -TERM -- "-$mlflow_pid" 2> /dev/null || true
-    wait "$mlflow_pid" 2> /dev/null || true
-    kill -KILL -- "-$mlflow_pid" 2> /dev/null || true
-    mlflow_pid=
+    local pid
+    for pid in "${mlflow_pids[@]}"; do
+        kill -TERM -- "-$pid" 2> /dev/null || true
+        wait "$pid" 2> /dev/null || true
+        kill -KILL -- "-$pid" 2> /dev/null || true
+    done
+    mlflow_pids=()
 }

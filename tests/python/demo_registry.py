@@ -3,6 +3,7 @@
 
     demo_registry.py seed URI                  fills an empty server
     demo_registry.py change URI                an alias, a stage, a tag and a version change
+    demo_registry.py later URI                 a stage and a tag change
     demo_registry.py compare URI INVENTORY     fails unless the agent's JSON inventory has exactly the server's versions
 """
 import hashlib
@@ -149,6 +150,13 @@ def change(client):
     print("deleted   credit-scoring 1")
 
 
+def later(client):
+    client.transition_model_version_stage("cv-screening", "1", "Production")
+    print("promoted  cv-screening 1 from Staging to Production")
+    client.set_model_version_tag("demand-forecast", "1", "approver", "supply-chain-board")
+    print("added     tag 'approver' to demand-forecast 1")
+
+
 def compare(client, path):
     served = {(version.name, str(version.version)) for version in client.search_model_versions(max_results=10_000)}
     kept = [(record["model_name"], record["version_number"]) for record in json.load(open(path, encoding="utf-8"))]
@@ -158,7 +166,7 @@ def compare(client, path):
 
 
 def main(verb, uri, *rest):
-    {"seed": seed, "change": change, "compare": compare}[verb](MlflowClient(uri), *rest)
+    {"seed": seed, "change": change, "later": later, "compare": compare}[verb](MlflowClient(uri), *rest)
 
 
 if __name__ == "__main__":
