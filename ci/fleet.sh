@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # fleet.sh: the part of ci/demo with a controller: two organizations, each with an agent and an MLflow server of its own.
 # Sourced by ci/demo, which has set up the first server and the agent's state.
+# shellcheck disable=SC2154  # agent_path is the demo's, mlflow_port is mlflow.sh's
 
 controller_path=build/release/controller/commands/vw-controller
 controller_pid=
@@ -83,6 +84,7 @@ print(bool(agent["presence"]["connected"]) and int(agent["sequence"] or 0) >= in
 
 # rest PATH: what a program would ask for, with its Bearer token.
 rest() {
+    # shellcheck disable=SC2016  # shown as a person would type it
     printf '\n$ curl -H "Authorization: Bearer $TOKEN" %s%s\n' "$fleet_url" "$1"
     python3 - "$fleet_url$1" "$rest_token" << 'PY'
 import json, ssl, sys, urllib.request
