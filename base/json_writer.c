@@ -146,7 +146,7 @@ void vw_json_key(struct vw_json_writer *w, const char *key)
 	w->after_key = true;
 }
 
-static void put_raw(struct vw_json_writer *w, const char *text)
+void vw_json_put_raw(struct vw_json_writer *w, const char *text)
 {
 	before_item(w);
 	vw_buffer_puts(w->out, text);
@@ -169,7 +169,7 @@ void vw_json_put_int64(struct vw_json_writer *w, int64_t value)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRId64, value);
-	put_raw(w, text);
+	vw_json_put_raw(w, text);
 }
 
 void vw_json_put_uint64(struct vw_json_writer *w, uint64_t value)
@@ -177,7 +177,7 @@ void vw_json_put_uint64(struct vw_json_writer *w, uint64_t value)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	put_raw(w, text);
+	vw_json_put_raw(w, text);
 }
 
 const char *vw_double_format(double value, char out[VW_DOUBLE_TEXT])
@@ -200,19 +200,19 @@ void vw_json_put_double(struct vw_json_writer *w, double value)
 	char text[VW_DOUBLE_TEXT];
 
 	if (isfinite(value))
-		put_raw(w, vw_double_format(value, text));
+		vw_json_put_raw(w, vw_double_format(value, text));
 	else
 		vw_json_put_text(w, vw_double_format(value, text));
 }
 
 void vw_json_put_bool(struct vw_json_writer *w, bool value)
 {
-	put_raw(w, value ? "true" : "false");
+	vw_json_put_raw(w, value ? "true" : "false");
 }
 
 void vw_json_put_null(struct vw_json_writer *w)
 {
-	put_raw(w, "null");
+	vw_json_put_raw(w, "null");
 }
 
 void vw_json_put_time(struct vw_json_writer *w, int64_t ms)

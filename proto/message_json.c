@@ -5,6 +5,7 @@
 #include "proto/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void put_bytes(struct vw_json_writer *w, const ProtobufCBinaryData *bytes, bool as_hex)
 {
@@ -100,10 +101,25 @@ static void put_field(struct vw_json_writer *w, const ProtobufCMessage *message,
 		put_value(w, field, field_value(message, field, 0));
 }
 
-void vw_message_json_fields(struct vw_json_writer *w, const ProtobufCMessage *message)
+static bool is_named(const char *const *names, const char *name)
+{
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+void vw_message_json_fields_but(struct vw_json_writer *w, const ProtobufCMessage *message, const char *const *hidden)
 {
 	for (unsigned i = 0; i < message->descriptor->n_fields; i++)
-		put_field(w, message, &message->descriptor->fields[i]);
+		if (!is_named(hidden, message->descriptor->fields[i].name))
+			put_field(w, message, &message->descriptor->fields[i]);
+}
+
+void vw_message_json_fields(struct vw_json_writer *w, const ProtobufCMessage *message)
+{
+	static const char *const none[] = {NULL};
+	vw_message_json_fields_but(w, message, none);
 }
 
 void vw_message_json(struct vw_json_writer *w, const ProtobufCMessage *message)

@@ -53,6 +53,8 @@ void vw_json_put_double(struct vw_json_writer *w, double value); /* shortest tex
 void vw_json_put_bool(struct vw_json_writer *w, bool value);
 void vw_json_put_null(struct vw_json_writer *w);
 void vw_json_put_time(struct vw_json_writer *w, int64_t ms); /* RFC 3339; 0 is written as null */
+/* One value that is JSON already, as it is: the caller has seen to that. */
+void vw_json_put_raw(struct vw_json_writer *w, const char *text);
 
 /* What vw_json_put_double writes, without quotes: "0.93", "NaN". Returns `out` or a word in static storage. */
 #define VW_DOUBLE_TEXT 32

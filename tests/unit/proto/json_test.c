@@ -67,11 +67,11 @@ static void test_bytes_and_uint64(void **state)
 	VW_SET(&identity, epoch, UINT64_MAX);
 	VW_SET_BYTES(&identity, fingerprint_key, "ab", 2);
 	check(&identity.base, "{\"agent_id\":null,\"organization\":null,\"epoch\":18446744073709551615,"
-			      "\"created_at\":null,\"fingerprint_key\":\"YWI=\"}");
+			      "\"created_at\":null,\"fingerprint_key\":\"YWI=\",\"genesis_agent_id\":null}");
 	VW_SET(&identity, epoch, 5);
 	VW_SET(&identity, created_at, 0); /* no time */
 	check(&identity.base, "{\"agent_id\":null,\"organization\":null,\"epoch\":5,\"created_at\":null,"
-			      "\"fingerprint_key\":\"YWI=\"}");
+			      "\"fingerprint_key\":\"YWI=\",\"genesis_agent_id\":null}");
 }
 
 /* A oneof's members that are not set are left out. */
@@ -88,7 +88,7 @@ static void test_choice(void **state)
 	check(&entry.base,
 	      "{\"recorded_at\":null,\"access\":null,\"audit\":{\"kind\":\"sync_started\",\"subject\":null,"
 	      "\"text\":null,\"depth\":null,\"outcome\":null,\"started_at\":null,\"duration_ms\":null,"
-	      "\"counts\":null,\"from\":null,\"to\":null}}");
+	      "\"counts\":null,\"from\":null,\"to\":null,\"epoch\":null}}");
 }
 
 static void test_fields_in_a_larger_object(void **state)
@@ -107,6 +107,14 @@ static void test_fields_in_a_larger_object(void **state)
 	vw_message_json_fields(&w, &reason.base);
 	vw_json_end_object(&w);
 	assert_string_equal(vw_buffer_text(&buf), "{\"a\":1,\"code\":\"run_deleted\",\"text\":null}");
+	vw_buffer_clear(&buf);
+	vw_json_writer_init(&w, &buf, false);
+	vw_json_begin_object(&w);
+	vw_message_json_fields_but(&w, &reason.base, (const char *const[]){"code", "nothing", NULL});
+	vw_json_key(&w, "raw");
+	vw_json_put_raw(&w, "[1,{}]");
+	vw_json_end_object(&w);
+	assert_string_equal(vw_buffer_text(&buf), "{\"text\":null,\"raw\":[1,{}]}");
 	vw_buffer_reset(&buf);
 	check(NULL, "null");
 }
