@@ -1,33 +1,60 @@
 #include "feed.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
+#include "base/text.h"
+#include "principal.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define FEED_LENGTH   4096
 #define KEEP_ALIVE_MS 15000 /* a comment, so that proxies keep the connection */
+#define LOOK_AGAIN_MS 5000  /* whether the principal may still listen */
+#define WAIT_MS       500   /* of one call that has nothing to say */
+#define RETRY_MS      2000  /* what clients are told to wait before they come again */
+#define PIECE_EVENTS  256   /* of one call: the lock is not held for more */
+#define PIECE_MS      100   /* between calls: many changes come as one piece */
+#define NAME_LEN      16    /* hex digits that name this process in ids */
 
 struct vw_api_feed {
 	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	char name[NAME_LEN + 1];
 	uint64_t count; /* of all changes so far */
 	struct vw_change changes[FEED_LENGTH];
 };
 
 struct feed_listener {
 	struct vw_api_feed *feed;
+	struct vw_fleet_store *store;
+	struct vw_principal who;
 	int32_t organization;
 	uint64_t seen;
-	int64_t said_at; /* monotonic */
+	bool greeted, missed;
+	int64_t said_at, looked_at, called_at; /* monotonic */
 };
 
 int feed_open(struct vw_api_feed **out, struct vw_error *err)
 {
+	uint8_t name[NAME_LEN / 2];
+	pthread_condattr_t attributes;
 	struct vw_api_feed *feed = calloc(1, sizeof(*feed));
 	if (!feed)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the interface");
+	vw_random_bytes(name, sizeof(name));
+	vw_hex_encode(name, sizeof(name), feed->name);
 	pthread_mutex_init(&feed->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&feed->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
 	*out = feed;
 	return 0;
 }
@@ -36,6 +63,7 @@ void feed_close(struct vw_api_feed *feed)
 {
 	if (!feed)
 		return;
+	pthread_cond_destroy(&feed->changed);
 	pthread_mutex_destroy(&feed->lock);
 	free(feed);
 }
@@ -45,18 +73,38 @@ void feed_put(struct vw_api_feed *feed, const struct vw_change *change)
 	pthread_mutex_lock(&feed->lock);
 	feed->changes[feed->count % FEED_LENGTH] = *change;
 	feed->count++;
+	pthread_cond_broadcast(&feed->changed);
 	pthread_mutex_unlock(&feed->lock);
 }
 
-int feed_listen(struct vw_api_feed *feed, int32_t organization, struct feed_listener **out, struct vw_error *err)
+/* ---- a listener ---- */
+
+/* Where to go on for who saw `last_id` last; false when that cannot be said. The feed is locked. */
+static bool find_place(const struct vw_api_feed *feed, const char *last_id, uint64_t *out)
+{
+	int64_t count;
+	if (strncmp(last_id, feed->name, NAME_LEN) != 0 || last_id[NAME_LEN] != '-' ||
+	    !vw_text_int64(last_id + NAME_LEN + 1, &count) || count < 0 || (uint64_t)count > feed->count ||
+	    feed->count - (uint64_t)count > FEED_LENGTH)
+		return false;
+	*out = (uint64_t)count;
+	return true;
+}
+
+int feed_listen(struct vw_api_feed *feed, struct vw_fleet_store *store, const struct vw_principal *who,
+		int32_t organization, const char *last_id, struct feed_listener **out, struct vw_error *err)
 {
 	struct feed_listener *listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a listener");
 	listener->feed = feed;
+	listener->store = store;
+	listener->who = *who;
 	listener->organization = organization;
+	listener->looked_at = vw_clock_monotonic();
 	pthread_mutex_lock(&feed->lock);
 	listener->seen = feed->count;
+	listener->missed = last_id && !find_place(feed, last_id, &listener->seen);
 	pthread_mutex_unlock(&feed->lock);
 	*out = listener;
 	return 0;
@@ -81,34 +129,104 @@ static const char *name_of(enum vw_change_kind kind)
 	return "missed";
 }
 
-static void append(const struct feed_listener *listener, const struct vw_change *change, struct vw_buffer *out)
+static void append(const struct feed_listener *l, const char *event, const char *agent_id, struct vw_buffer *out)
 {
-	bool lost = change->kind == VW_CHANGE_LOST;
-	if (!lost && change->organization != listener->organization)
-		return;
-	vw_buffer_printf(out, "event: %s\ndata: {\"agent_id\":\"%s\"}\n\n", name_of(change->kind),
-			 lost ? "" : change->agent_id);
+	vw_buffer_printf(out, "id: %s-%" PRIu64 "\nevent: %s\ndata: {", l->feed->name, l->seen, event);
+	if (agent_id && agent_id[0])
+		vw_buffer_printf(out, "\"agent_id\":\"%s\"", agent_id);
+	vw_buffer_puts(out, "}\n\n");
+}
+
+static bool is_same(const struct vw_change *a, const struct vw_change *b)
+{
+	return a->kind == b->kind && a->organization == b->organization && strcmp(a->agent_id, b->agent_id) == 0;
+}
+
+/* Whether the same is said again before `end`. */
+static bool comes_again(const struct vw_api_feed *feed, uint64_t at, uint64_t end)
+{
+	const struct vw_change *change = &feed->changes[at % FEED_LENGTH];
+	for (uint64_t later = at + 1; later < end; later++)
+		if (is_same(change, &feed->changes[later % FEED_LENGTH]))
+			return true;
+	return false;
+}
+
+static void append_changes(struct feed_listener *l, struct vw_buffer *out)
+{
+	struct vw_api_feed *feed = l->feed;
+	if (feed->count - l->seen > FEED_LENGTH) {
+		l->seen = feed->count;
+		l->missed = true;
+	}
+	uint64_t end = feed->count - l->seen > PIECE_EVENTS ? l->seen + PIECE_EVENTS : feed->count;
+	while (l->seen < end) {
+		const struct vw_change *change = &feed->changes[l->seen % FEED_LENGTH];
+		bool wanted = change->organization == l->organization && !comes_again(feed, l->seen, end);
+		l->seen++;
+		if (change->kind == VW_CHANGE_LOST)
+			l->missed = true;
+		else if (wanted)
+			append(l, name_of(change->kind), change->agent_id, out);
+	}
+	if (l->missed)
+		append(l, "missed", NULL, out);
+	l->missed = false;
+}
+
+/* Until something changed, or for WAIT_MS. The feed is locked. */
+static void wait_for_change(struct vw_api_feed *feed, uint64_t seen)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WAIT_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	while (feed->count == seen && pthread_cond_timedwait(&feed->changed, &feed->lock, &until) != ETIMEDOUT)
+		;
+}
+
+/* The end of a stream whose principal may not listen any more; when that cannot be said now, it goes on. */
+static bool may_listen(struct feed_listener *l, int64_t now)
+{
+	struct vw_error err;
+	if (now - l->looked_at < LOOK_AGAIN_MS)
+		return true;
+	l->looked_at = now;
+	return principal_look_again(l->store, &l->who, vw_clock_now(), &err) != VW_EAUTH;
+}
+
+static int64_t pause_between(struct feed_listener *l)
+{
+	int64_t left = l->called_at + PIECE_MS - vw_clock_monotonic();
+	if (l->greeted && left > 0)
+		usleep((useconds_t)left * 1000);
+	l->called_at = vw_clock_monotonic();
+	return l->called_at;
 }
 
 int feed_next(void *arg, struct vw_buffer *out, struct vw_error *err)
 {
-	struct feed_listener *listener = arg;
-	struct vw_api_feed *feed = listener->feed;
-	int64_t now = vw_clock_monotonic();
+	struct feed_listener *l = arg;
+	int64_t now = pause_between(l);
 	(void)err;
-	pthread_mutex_lock(&feed->lock);
-	if (feed->count - listener->seen > FEED_LENGTH) {
-		struct vw_change lost = {.kind = VW_CHANGE_LOST};
-		append(listener, &lost, out);
-		listener->seen = feed->count;
+	if (!may_listen(l, now))
+		return 0;
+	pthread_mutex_lock(&l->feed->lock);
+	if (!l->greeted) {
+		/* an id from the beginning on: who is cut off before the first event misses nothing */
+		vw_buffer_printf(out, "retry: %d\n", RETRY_MS);
+		append(l, "ready", NULL, out);
+		l->greeted = true;
+	} else if (!l->missed) {
+		wait_for_change(l->feed, l->seen);
 	}
-	for (; listener->seen < feed->count; listener->seen++)
-		append(listener, &feed->changes[listener->seen % FEED_LENGTH], out);
-	pthread_mutex_unlock(&feed->lock);
-	if (out->len == 0 && (listener->said_at == 0 || now - listener->said_at > KEEP_ALIVE_MS))
+	append_changes(l, out);
+	pthread_mutex_unlock(&l->feed->lock);
+	if (out->len == 0 && now - l->said_at > KEEP_ALIVE_MS)
 		vw_buffer_puts(out, ": here\n\n");
 	if (out->len > 0)
-		listener->said_at = now;
+		l->said_at = now;
 	return 1;
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/digest.h"
 #include "base/limits.h"
+#include "base/text.h"
+#include "entry_json.h"
 #include "fleet/chain.h"
 
 #include <inttypes.h>
@@ -10,55 +12,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int find_agent(struct visit *v, vw_agent **out, struct vw_error *err)
-{
-	int code = vw_agent_id_valid(v->segments[0]) ? vw_fleet_agent_get(v->api->settings.store, v->arena,
-									  v->organization, v->segments[0], out, err)
-						     : VW_ENOTFOUND;
-	return code == VW_ENOTFOUND ? vw_error_set(err, code, "no such agent") : code;
-}
-
 /* ---- reading ---- */
 
-struct ledger_rows {
-	vw_chained_entry **entries;
-	uint64_t first;
-};
-
-static void put_entry(struct visit *v, size_t i, const void *items)
+static int put_page(struct visit *v, const vw_agent *agent, uint64_t first, size_t limit, struct vw_error *err)
 {
-	const struct ledger_rows *rows = items;
+	vw_chained_entry **entries;
+	size_t count;
+	struct entry_view view;
+	int code = vw_fleet_ledger_read(v->api->settings.store, v->arena, v->organization, agent->agent_id, first,
+					limit, &entries, &count, err);
+	if (code < 0)
+		return code;
+	visit_begin(v, 200, "OK");
 	vw_json_begin_object(&v->json);
-	vw_json_key(&v->json, "sequence");
-	vw_json_put_uint64(&v->json, rows->first + i);
-	vw_message_json_fields(&v->json, &rows->entries[i]->base);
+	vw_json_key(&v->json, "items");
+	vw_json_begin_array(&v->json);
+	for (size_t i = 0; code == 0 && i < count; i++) {
+		code = entry_open(entries[i], first + i, v->arena, &view, err);
+		if (code < 0)
+			return code;
+		vw_json_begin_object(&v->json);
+		entry_put(&v->json, &view);
+		entry_put_payload(&v->json, &view);
+		vw_json_end_object(&v->json);
+	}
+	vw_json_end_array(&v->json);
+	bool more = count > 0 && first + count <= agent->sequence;
+	visit_text(v, "next", more ? vw_arena_printf(v->arena, "%" PRIu64, first + count) : NULL);
 	vw_json_end_object(&v->json);
+	visit_end(v);
+	return 0;
 }
 
+/* A cursor of this listing is the sequence to go on from. */
 int api_ledger_read(struct visit *v, struct vw_error *err)
 {
 	vw_agent *agent;
 	struct vw_page page;
-	struct ledger_rows rows;
-	size_t count;
 	int64_t from = 1;
 	bool given;
-	int code = find_agent(v, &agent, err);
-	if (code == 0)
-		code = visit_query_int(v, "from", 1, INT64_MAX, &from, &given, err);
+	int code = visit_query_int(v, "from", 1, INT64_MAX, &from, &given, err);
 	if (code == 0)
 		code = visit_page(v, &page, err);
-	if (code < 0)
-		return code;
-	rows.first = (uint64_t)from;
-	code = vw_fleet_ledger_read(v->api->settings.store, v->arena, v->organization, agent->agent_id, rows.first,
-				    page.limit, &rows.entries, &count, err);
-	if (code < 0)
-		return code;
-	uint64_t behind = rows.first + count;
-	visit_list(v, &rows, count, behind <= agent->sequence ? vw_arena_printf(v->arena, "%" PRIu64, behind) : NULL,
-		   put_entry);
-	return 0;
+	if (code == 0 && page.cursor && (!vw_text_int64(page.cursor, &from) || from < 1))
+		code = vw_error_set(err, VW_EINVAL, "cursor is none of this listing");
+	if (code == 0)
+		code = visit_agent(v, &agent, err);
+	return code < 0 ? code : put_page(v, agent, (uint64_t)from, page.limit, err);
 }
 
 /* ---- checking ---- */
@@ -69,52 +69,56 @@ struct check {
 	char reason[256];
 };
 
+static void set_bad(struct check *check, uint64_t sequence, const char *reason)
+{
+	check->first_bad = sequence;
+	snprintf(check->reason, sizeof(check->reason), "%.255s", reason);
+}
+
+/* Never behind the head that the agent's row named when the check began: entries may be coming in. */
 static int check_page(struct visit *v, const char *organization, const vw_agent *agent, struct vw_arena *arena,
-		      struct check *check, size_t *out_count, struct vw_error *err)
+		      struct check *check, struct vw_error *err)
 {
 	vw_chained_entry **entries;
 	vw_entry *entry;
+	size_t count;
 	struct vw_error why = VW_ERROR_INIT;
-	int code =
-	    vw_fleet_ledger_read(v->api->settings.store, arena, v->organization, agent->agent_id,
-				 check->chain.head.sequence + 1, VW_MAX_BATCH_ENTRIES, &entries, out_count, err);
-	for (size_t i = 0; code == 0 && i < *out_count && check->first_bad == 0; i++) {
-		if (vw_chain_follow(&check->chain, entries[i], organization, agent->agent_id, arena, &entry, &why) ==
-		    0)
-			continue;
-		check->first_bad = check->chain.head.sequence + 1;
-		snprintf(check->reason, sizeof(check->reason), "%.255s", why.message);
+	uint64_t left = agent->sequence - check->chain.head.sequence;
+	int code = vw_fleet_ledger_read(
+	    v->api->settings.store, arena, v->organization, agent->agent_id, check->chain.head.sequence + 1,
+	    left < VW_MAX_BATCH_ENTRIES ? left : VW_MAX_BATCH_ENTRIES, &entries, &count, err);
+	if (code == 0 && count == 0)
+		set_bad(check, check->chain.head.sequence + 1, "the ledger ends before its head");
+	for (size_t i = 0; code == 0 && i < count && check->first_bad == 0; i++) {
+		code = vw_chain_follow(&check->chain, entries[i], organization, agent->agent_id, arena, &entry, &why);
+		if (code < 0 && code != VW_ENOMEM) {
+			set_bad(check, check->chain.head.sequence + 1, why.message);
+			code = 0;
+		}
 	}
-	return code;
+	return code == VW_ENOMEM ? vw_error_set(err, code, "no memory for a ledger") : code;
 }
 
 /* From the first entry to the head that the agent's row names. */
 static int check_ledger(struct visit *v, const vw_agent *agent, struct check *check, struct vw_error *err)
 {
 	char organization[16];
-	size_t count = 1;
 	int code = 0;
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a ledger");
 	snprintf(organization, sizeof(organization), "%" PRId32, v->organization);
 	vw_chain_begin(&check->chain, agent->genesis_agent_id ? agent->genesis_agent_id : agent->agent_id);
-	while (code == 0 && count > 0 && check->first_bad == 0) {
-		code = check_page(v, organization, agent, arena, check, &count, err);
+	while (code == 0 && check->first_bad == 0 && check->chain.head.sequence < agent->sequence) {
+		code = check_page(v, organization, agent, arena, check, err);
 		vw_arena_reset(arena);
 	}
 	if (code < 0 || check->first_bad)
 		return code;
-	if (check->chain.head.sequence < agent->sequence) {
-		check->first_bad = check->chain.head.sequence + 1;
-		snprintf(check->reason, sizeof(check->reason), "the ledger ends before its head, %" PRIu64,
-			 agent->sequence);
-	} else if (agent->chain_sha256.len == 32 && check->chain.head.sequence == agent->sequence &&
-		   memcmp(agent->chain_sha256.data, check->chain.head.hash, 32) != 0) {
-		check->first_bad = agent->sequence;
-		snprintf(check->reason, sizeof(check->reason),
-			 "the head's hash is not the one that was acknowledged");
-	}
+	bool same = agent->chain_sha256.len == VW_LEDGER_HASH &&
+		    memcmp(agent->chain_sha256.data, check->chain.head.hash, VW_LEDGER_HASH) == 0;
+	if (agent->sequence > 0 && !same)
+		set_bad(check, agent->sequence, "the head's hash is not the one that was acknowledged");
 	return 0;
 }
 
@@ -123,7 +127,7 @@ int api_ledger_verify(struct visit *v, struct vw_error *err)
 	vw_agent *agent;
 	char hex[65];
 	struct check check = {.first_bad = 0};
-	int code = find_agent(v, &agent, err);
+	int code = visit_agent(v, &agent, err);
 	if (code == 0)
 		code = check_ledger(v, agent, &check, err);
 	if (code < 0)

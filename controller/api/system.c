@@ -122,6 +122,16 @@ static void put_fleet(struct vw_buffer *out, const struct vw_fleet_counts *c)
 				 vw_enum_name(&verifywise__v1__severity__descriptor, i + 1), c->gaps[i]);
 }
 
+static void put_answers(struct vw_buffer *out, struct vw_api *api)
+{
+	vw_buffer_puts(out,
+		       "# HELP vw_controller_http_answers_total Answers of the REST interface, by the first digit of "
+		       "their status.\n# TYPE vw_controller_http_answers_total counter\n");
+	for (int i = 2; i < 6; i++)
+		vw_buffer_printf(out, "vw_controller_http_answers_total{status=\"%dxx\"} %" PRId64 "\n", i,
+				 atomic_load_explicit(&api->answers[i], memory_order_relaxed));
+}
+
 int api_metrics(struct visit *v, struct vw_error *err)
 {
 	struct vw_fleet_counts counts;
@@ -133,8 +143,9 @@ int api_metrics(struct visit *v, struct vw_error *err)
 	if (code < 0)
 		return code;
 	v->out->status = 200;
-	v->out->content_type = "text/plain; version=0.0.4";
+	v->out->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	put_fleet(out, &counts);
+	put_answers(out, v->api);
 	if (v->api->settings.sessions) {
 		vw_session_server_count(v->api->settings.sessions, &sessions);
 		put_sessions(out, &sessions);

@@ -33,9 +33,9 @@ int api_organization_list(struct visit *v, struct vw_error *err)
 		return code;
 	if (v->who.organization != 0) {
 		code = vw_fleet_organization_get(v->api->settings.store, v->arena, v->who.organization, &own, err);
-		if (code == 0)
-			visit_list(v, &own, 1, NULL, put_organization);
-		return code;
+		if (code == 0 || code == VW_ENOTFOUND)
+			visit_list(v, &own, code == 0, NULL, put_organization);
+		return code == VW_ENOTFOUND ? 0 : code;
 	}
 	if (page.cursor && (!vw_text_int64(page.cursor, &after) || after < 0 || after > INT32_MAX))
 		return vw_error_set(err, VW_EINVAL, "cursor is none of this listing");
@@ -126,12 +126,19 @@ int api_organization_enable(struct visit *v, struct vw_error *err)
 
 /* ---- tokens ---- */
 
+/* Nobody needs the hash of a secret. */
+static void put_hidden(struct visit *v, const ProtobufCMessage *message)
+{
+	static const char *const hidden[] = {"secret_sha256", NULL};
+	vw_json_begin_object(&v->json);
+	vw_message_json_fields_but(&v->json, message, hidden);
+	vw_json_end_object(&v->json);
+}
+
 static void put_token(struct visit *v, size_t i, const void *items)
 {
 	vw_enrollment_token *const *list = items;
-	vw_enrollment_token shown = *list[i];
-	shown.has_secret_sha256 = 0; /* nobody needs it */
-	visit_message(v, &shown.base);
+	put_hidden(v, &list[i]->base);
 }
 
 int api_token_list(struct visit *v, struct vw_error *err)
@@ -199,9 +206,7 @@ int api_token_revoke(struct visit *v, struct vw_error *err)
 static void put_user(struct visit *v, size_t i, const void *items)
 {
 	vw_user *const *list = items;
-	vw_user shown = *list[i];
-	shown.has_secret_sha256 = 0;
-	visit_message(v, &shown.base);
+	put_hidden(v, &list[i]->base);
 }
 
 int api_user_list(struct visit *v, struct vw_error *err)
@@ -218,7 +223,10 @@ int api_user_list(struct visit *v, struct vw_error *err)
 static int choose_organization(struct visit *v, struct vw_error *err)
 {
 	vw_organization *organization;
-	bool all = json_is_true(json_object_get(v->input, "all_organizations"));
+	bool all;
+	int code = visit_input_bool(v, "all_organizations", &all, err);
+	if (code < 0)
+		return code;
 	if (all && v->who.organization != 0)
 		return vw_error_set(err, VW_EFORBIDDEN, "only an operator of this controller may do this");
 	if (all) {
@@ -227,7 +235,7 @@ static int choose_organization(struct visit *v, struct vw_error *err)
 	}
 	if (v->organization == 0)
 		return vw_error_set(err, VW_EINVAL, "say which organization (organization=ID), or all_organizations");
-	int code = vw_fleet_organization_get(v->api->settings.store, v->arena, v->organization, &organization, err);
+	code = vw_fleet_organization_get(v->api->settings.store, v->arena, v->organization, &organization, err);
 	return code == VW_ENOTFOUND ? vw_error_set(err, code, "no such organization") : code;
 }
 
@@ -284,9 +292,23 @@ int api_user_create(struct visit *v, struct vw_error *err)
 	return code;
 }
 
+/* An operator need not say whose user it is; for anybody else it is one of their own or none. */
+static int find_user_organization(struct visit *v, struct vw_error *err)
+{
+	vw_user *user;
+	if (v->organization != 0)
+		return 0;
+	int code = vw_fleet_user_get(v->api->settings.store, v->arena, v->segments[0], &user, err);
+	if (code == 0)
+		v->organization = user->organization;
+	return code;
+}
+
 int api_user_revoke(struct visit *v, struct vw_error *err)
 {
-	int code = vw_fleet_user_revoke(v->api->settings.store, v->organization, v->segments[0], v->now, err);
+	int code = find_user_organization(v, err);
+	if (code == 0)
+		code = vw_fleet_user_revoke(v->api->settings.store, v->organization, v->segments[0], v->now, err);
 	if (code == 0)
 		code = visit_note(v, "user_revoked", v->segments[0], NULL, err);
 	if (code == 0)

@@ -1,16 +1,23 @@
+/* visit.c: reading what a request gives, writing what it gets. */
 #include "visit.h"
 
+#include "base/clock.h"
+#include "base/digest.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- input ---- */
 
 const char *visit_query(const struct visit *v, const char *name)
 {
-	const char *text = v->request->query(name, v->request->arg);
-	return text && text[0] ? text : NULL;
+	for (size_t i = 0; i < v->parameter_count; i++)
+		if (strcmp(v->parameters[i].name, name) == 0)
+			return v->parameters[i].value[0] ? v->parameters[i].value : NULL;
+	return NULL;
 }
 
 int visit_query_int(const struct visit *v, const char *name, int64_t least, int64_t most, int64_t *out,
@@ -46,6 +53,14 @@ int visit_query_bool(const struct visit *v, const char *name, bool *out, bool *o
 	return vw_error_set(err, VW_EINVAL, "%s must be true or false", name);
 }
 
+int visit_query_time(const struct visit *v, const char *name, int64_t *out, struct vw_error *err)
+{
+	const char *text = visit_query(v, name);
+	if (!text || vw_clock_parse_date(text, out) || (vw_text_int64(text, out) && *out >= 0))
+		return 0;
+	return vw_error_set(err, VW_EINVAL, "%s must be a date, YYYY-MM-DD, or milliseconds since 1970", name);
+}
+
 int visit_page(const struct visit *v, struct vw_page *out, struct vw_error *err)
 {
 	int64_t limit = 100;
@@ -75,14 +90,96 @@ int visit_input_int(const struct visit *v, const char *name, int64_t least, int6
 	*out_given = value && !json_is_null(value);
 	if (!*out_given)
 		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
+	/* 1.0 is a whole number too */
+	bool whole = json_is_integer(value) || (json_is_real(value) && fabs(json_real_value(value)) < 1e15 &&
+						json_real_value(value) == floor(json_real_value(value)));
+	int64_t number = json_is_real(value) && whole ? (int64_t)json_real_value(value) : json_integer_value(value);
+	if (!whole || number < least || number > most)
 		return vw_error_set(err, VW_EINVAL, "%s must be a whole number from %lld to %lld", name,
 				    (long long)least, (long long)most);
-	*out = json_integer_value(value);
+	*out = number;
 	return 0;
 }
 
+int visit_input_bool(const struct visit *v, const char *name, bool *out, struct vw_error *err)
+{
+	const json_t *value = json_object_get(v->input, name);
+	if (value && !json_is_null(value) && !json_is_boolean(value))
+		return vw_error_set(err, VW_EINVAL, "%s must be true or false", name);
+	*out = json_is_true(value);
+	return 0;
+}
+
+/* ---- refusals ---- */
+
+int visit_status_of(int code)
+{
+	switch (code) {
+	case VW_EINVAL:
+	case VW_EUSAGE:
+		return 400;
+	case VW_EAUTH:
+		return 401;
+	case VW_EFORBIDDEN:
+		return 403;
+	case VW_ENOTFOUND:
+		return 404;
+	case VW_EBUSY:
+	case VW_ELIMIT: /* of what is there: of the request itself it is VW_EINVAL, or 413 */
+		return 409;
+	case VW_EAGAIN:
+	case VW_ETIMEOUT:
+	case VW_EFULL:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+/* What went wrong inside is logged, not told: it may name hosts or tables. */
+void visit_refuse(struct visit *v, int status, const char *message)
+{
+	bool inside = status >= 500;
+	v->out->next = NULL;
+	v->out->file_name = NULL;
+	v->out->live = false;
+	visit_begin(v, status, inside ? "the controller cannot do this now" : message);
+	if (inside)
+		vw_json_put_text(&v->json, status == 503 ? "unavailable" : "internal");
+	else
+		vw_json_put_null(&v->json);
+	visit_end(v);
+	if (status == 503)
+		v->out->retry_after_s = 1;
+	if (inside || status == 401 || status == 403)
+		vw_log(inside ? VW_LOG_ERROR : VW_LOG_INFO, inside ? "request_failed" : "request_refused",
+		       VW_LOG_S("method", v->request->method), VW_LOG_S("path", v->request->path),
+		       VW_LOG_S("peer", v->request->peer), VW_LOG_I("status", status), VW_LOG_S("reason", message));
+}
+
 /* ---- output ---- */
+
+void visit_text(struct visit *v, const char *name, const char *text)
+{
+	vw_json_key(&v->json, name);
+	vw_json_put_text(&v->json, text);
+}
+
+void visit_hex(struct visit *v, const char *name, const ProtobufCBinaryData *bytes)
+{
+	char hex[VW_SHA256_HEX];
+	visit_text(v, name, bytes->len == VW_SHA256_SIZE ? vw_hex_encode(bytes->data, bytes->len, hex) : NULL);
+}
+
+void visit_stream(struct visit *v, const char *content_type,
+		  int (*next)(void *, struct vw_buffer *, struct vw_error *), void (*close)(void *), void *stream)
+{
+	v->out->status = 200;
+	v->out->content_type = content_type;
+	v->out->next = next;
+	v->out->close = close;
+	v->out->stream = stream;
+}
 
 void visit_begin(struct visit *v, int status, const char *message)
 {
@@ -127,6 +224,16 @@ void visit_list(struct visit *v, const void *items, size_t count, const char *ne
 void visit_message(struct visit *v, const ProtobufCMessage *message)
 {
 	vw_message_json(&v->json, message);
+}
+
+/* ---- what several routes look for ---- */
+
+int visit_agent(struct visit *v, vw_agent **out, struct vw_error *err)
+{
+	int code = vw_agent_id_valid(v->segments[0]) ? vw_fleet_agent_get(v->api->settings.store, v->arena,
+									  v->organization, v->segments[0], out, err)
+						     : VW_ENOTFOUND;
+	return code == VW_ENOTFOUND ? vw_error_set(err, code, "no such agent") : code;
 }
 
 /* ---- the trail ---- */

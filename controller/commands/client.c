@@ -148,33 +148,6 @@ void client_query(struct vw_buffer *path, const char *name, const char *value)
 
 /* ---- in this process ---- */
 
-/* A request's query, as the listener would have decoded it. */
-struct target {
-	char path[4096];
-	struct vw_arena *arena;
-	const char *query; /* behind the '?'; NULL: none */
-};
-
-static char *decode(struct vw_arena *arena, const char *text, size_t len)
-{
-	int out_len = 0;
-	char *raw = curl_easy_unescape(NULL, text, (int)len, &out_len);
-	char *copy = raw ? vw_arena_strndup(arena, raw, (size_t)out_len) : NULL;
-	curl_free(raw);
-	return copy;
-}
-
-static const char *look_up(const char *name, void *arg)
-{
-	const struct target *target = arg;
-	size_t len = strlen(name);
-	for (const char *at = target->query; at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL) {
-		if (strncmp(at, name, len) == 0 && at[len] == '=')
-			return decode(target->arena, at + len + 1, strcspn(at + len + 1, "&"));
-	}
-	return NULL;
-}
-
 static const char *no_header(const char *name, void *arg)
 {
 	(void)name, (void)arg;
@@ -209,19 +182,17 @@ static int ask_here(struct client *client, const char *method, const char *path,
 		    struct vw_buffer *out, FILE *file, int *out_status, struct vw_error *err)
 {
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
-	struct target target = {.arena = arena, .query = strchr(path, '?')};
+	char only_path[4096];
+	const char *query = strchr(path, '?');
 	struct vw_api_response response;
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a request");
-	if (snprintf(target.path, sizeof(target.path), "%.*s", (int)strcspn(path, "?"), path) >=
-	    (int)sizeof(target.path))
+	if (snprintf(only_path, sizeof(only_path), "%.*s", (int)strcspn(path, "?"), path) >= (int)sizeof(only_path))
 		return vw_error_set(err, VW_EINVAL, "too long a name");
-	target.query = target.query ? target.query + 1 : NULL;
 	struct vw_api_request request = {.method = method,
-					 .path = target.path,
-					 .query = look_up,
+					 .path = only_path,
+					 .query = query ? query + 1 : NULL,
 					 .header = no_header,
-					 .arg = &target,
 					 .body = {body, body ? strlen(body) : 0},
 					 .peer = "local",
 					 .local = &client->principal};

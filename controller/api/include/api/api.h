@@ -12,18 +12,23 @@
 
 #include <stdbool.h>
 
+#define VW_PRINCIPAL_NAME 320 /* bytes, with the terminating zero */
+
 /* Who asks. Organization 0 is the operator: may name any organization. */
 struct vw_principal {
 	int32_t organization;
 	vw_role role;
-	char name[128]; /* for the trail: "user:alice", "local:root" */
+	/* for the trail: "user:alice:0123456789abcdef" (its token's public id), "verifywise:alice@example.org", "local:root" */
+	char name[VW_PRINCIPAL_NAME];
+	char user[VW_TOKEN_ID_MAX]; /* public id of a token of ours; "": none */
+	int64_t expires_at;         /* 0: never */
 };
 
 struct vw_api_request {
 	const char *method; /* "GET" */
-	const char *path;   /* "/api/v1/agents", decoded where it is looked at, not before */
-	const char *(*query)(const char *name, void *arg); /* a decoded parameter, NULL: not given */
-	const char *(*header)(const char *name, void *arg);
+	const char *path;   /* "/api/v1/agents", as it was sent: decoded where it is looked at, not before */
+	const char *query;  /* "limit=10&text=a%20b", as it was sent, behind the '?'; NULL: none */
+	const char *(*header)(const char *name, void *arg); /* NULL: not given */
 	void *arg;
 	struct vw_bytes body;
 	const char *peer;
@@ -40,7 +45,10 @@ struct vw_api_response {
 	int (*next)(void *stream, struct vw_buffer *out, struct vw_error *err);
 	void (*close)(void *stream);
 	void *stream;
+	bool
+	    live; /* the pieces have no end of their own: they may be ended at any time, and are whole all the same */
 	int retry_after_s;     /* 0: none */
+	const char *allow;     /* for Allow; in the arena of the request; NULL: none */
 	const char *file_name; /* for Content-Disposition; in the arena of the request; NULL: none */
 };
 
@@ -57,6 +65,10 @@ struct vw_api_settings {
 struct vw_api;
 int vw_api_open(const struct vw_api_settings *settings, struct vw_api **out, struct vw_error *err);
 void vw_api_close(struct vw_api *api);
+/* Before a body is read: how many bytes of it are welcome. False when the request is refused for its path, its method, its type or whose it is: then
+ * `out` is the answer, and no body is read. */
+bool vw_api_admit(struct vw_api *api, const struct vw_api_request *request, struct vw_arena *arena, size_t *out_most,
+		  struct vw_api_response *out);
 /* Always answers; the response is initialised here and closed by vw_api_response_close(). */
 void vw_api_handle(struct vw_api *api, const struct vw_api_request *request, struct vw_arena *arena,
 		   struct vw_api_response *out);

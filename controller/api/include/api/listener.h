@@ -12,7 +12,7 @@ struct vw_listener_settings {
 	struct vw_authority
 	    *authority;     /* TLS; NULL: plain, then `listen` must be a loopback address or a Unix socket */
 	int connections;    /* at most [1000] */
-	int64_t timeout_ms; /* of a connection that says nothing [30 s] */
+	int64_t timeout_ms; /* of a connection that asks for nothing more [30 s] */
 };
 int vw_listener_start(const struct vw_listener_settings *settings, struct vw_listener **out, struct vw_error *err);
 int vw_listener_port(const struct vw_listener *listener);
