@@ -110,6 +110,7 @@ void uplink_rotate_end(struct vw_uplink *uplink, vw_command_state state, const c
 		return;
 	uplink_command_end(uplink, uplink->rotating, state, text);
 	uplink->rotating[0] = '\0';
+	uplink->renew_now = false;
 }
 
 static void resend(struct vw_uplink *uplink, const vw_command *command)
@@ -307,6 +308,7 @@ static bool take_waiting(struct vw_uplink *uplink, char id[VW_STORE_COMMAND_ID_M
 	struct vw_todo_item *item = vw_todo_waiting(&uplink->todo);
 	if (item) {
 		item->begun = true;
+		item->progress = true; /* that it runs is told too */
 		memcpy(id, item->id, sizeof(item->id));
 	}
 	signal_waiting(uplink);
@@ -362,6 +364,7 @@ vw_command *vw_uplink_next_command(struct vw_uplink *uplink, struct vw_arena *ar
 			vw_waker_wake(&uplink->waker);
 			continue;
 		}
+		vw_waker_wake(&uplink->waker);
 		return held->command;
 	}
 	return NULL;

@@ -19,7 +19,7 @@
 
 struct vw_dial {
 	struct vw_connection *connection;
-	struct vw_tls *tls;
+	struct vw_secure *secure;
 	struct vw_pump *pump;
 	int plain; /* the pump's end of the socket pair; -1: none */
 	grpc_channel *channel;
@@ -68,7 +68,7 @@ static int open_channel(struct vw_dial *dial, const char *endpoint, struct vw_er
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return vw_error_set(err, VW_EIO, "a socket pair: %s", strerror(errno));
 	dial->plain = pair[0];
-	int code = vw_pump_start(dial->tls, vw_connection_socket(dial->connection), dial->plain, &dial->pump, err);
+	int code = vw_pump_start(dial->secure, vw_connection_socket(dial->connection), dial->plain, &dial->pump, err);
 	if (code < 0) {
 		close(pair[1]);
 		return code;
@@ -79,11 +79,11 @@ static int open_channel(struct vw_dial *dial, const char *endpoint, struct vw_er
 
 /* ---- life ---- */
 
-static int shake_hands(struct vw_dial *dial, const struct vw_tls_order *order, int64_t deadline,
+static int shake_hands(struct vw_dial *dial, const struct vw_secure_order *order, int64_t deadline,
 		       const struct vw_uplink_route *route, enum vw_dial_failure *out_failure, struct vw_error *err)
 {
-	int code = vw_tls_open(order, &dial->tls, err);
-	return code < 0 ? code : vw_tls_handshake(dial->tls, deadline, route->cancel, out_failure, err);
+	int code = vw_secure_open(order, &dial->secure, err);
+	return code < 0 ? code : vw_secure_handshake(dial->secure, deadline, route->cancel, out_failure, err);
 }
 
 int vw_dial_open(const char *endpoint, const char *trust_domain, const struct vw_identity_pair *pair,
@@ -101,8 +101,8 @@ int vw_dial_open(const char *endpoint, const char *trust_domain, const struct vw
 	dial->plain = -1;
 	int code = vw_connection_open(endpoint, route, deadline, &dial->connection, err);
 	if (code == 0) {
-		struct vw_tls_order order = {vw_connection_socket(dial->connection),
-					     vw_connection_server_name(dial->connection), trust_domain, pair};
+		struct vw_secure_order order = {vw_connection_socket(dial->connection),
+						vw_connection_server_name(dial->connection), trust_domain, pair};
 		code = shake_hands(dial, &order, deadline, route, &failure, err);
 	}
 	if (code == 0)
@@ -127,6 +127,11 @@ enum vw_dial_failure vw_dial_failure(const struct vw_dial *dial, struct vw_error
 	return vw_pump_failure(dial->pump, err);
 }
 
+bool vw_dial_heard(const struct vw_dial *dial)
+{
+	return vw_pump_heard(dial->pump);
+}
+
 void vw_dial_close(struct vw_dial *dial)
 {
 	if (!dial)
@@ -136,7 +141,7 @@ void vw_dial_close(struct vw_dial *dial)
 	vw_pump_stop(dial->pump);
 	if (dial->plain >= 0)
 		close(dial->plain);
-	vw_tls_close(dial->tls);
+	vw_secure_close(dial->secure);
 	vw_connection_close(dial->connection);
 	grpc_shutdown();
 	free(dial);

@@ -6,18 +6,11 @@
 #define UPLINK_DIAL_H
 
 #include "uplink/identity.h"
+#include "uplink/probe.h"
 
 #include <grpc/grpc.h>
 
 struct vw_dial; /* a connected, authenticated byte stream to the controller and the channel over it */
-
-enum vw_dial_failure {
-	VW_DIAL_NONE,
-	VW_DIAL_UNREACHABLE, /* name, route, proxy, refused */
-	VW_DIAL_UNTRUSTED,   /* the peer's certificate is not the controller's */
-	VW_DIAL_EXPIRED,     /* the peer says that ours has expired (TLS alert 45) */
-	VW_DIAL_REFUSED      /* the peer refuses our certificate for another reason (alerts 42-44, 46, 48, 49, 116) */
-};
 
 /* Connects and shakes hands; blocks at most the route's timeout. */
 int vw_dial_open(const char *endpoint, const char *trust_domain, const struct vw_identity_pair *pair,
@@ -27,6 +20,9 @@ int vw_dial_open(const char *endpoint, const char *trust_domain, const struct vw
 grpc_channel *vw_dial_channel(struct vw_dial *dial);
 /* Why the bytes stopped, once they did: with TLS 1.3 a refusal of our certificate comes after the handshake. VW_DIAL_NONE while they flow. */
 enum vw_dial_failure vw_dial_failure(const struct vw_dial *dial, struct vw_error *err);
+/* False while the peer has sent nothing since the handshake. One that ends the connection so may refuse our certificate: servers of gRPC send no
+ * alert. */
+bool vw_dial_heard(const struct vw_dial *dial);
 /* Destroys channel, pump and socket. Calls on the channel must be over. NULL is fine. */
 void vw_dial_close(struct vw_dial *dial);
 

@@ -390,8 +390,8 @@ static int fill_renewal(const struct vw_identity *identity, const struct vw_key 
 	return code;
 }
 
-static int authorities_pem(const struct vw_identity *identity, struct vw_arena *arena, char **out,
-			   struct vw_error *err)
+int vw_identity_authorities_pem(const struct vw_identity *identity, struct vw_arena *arena, char **out,
+				struct vw_error *err)
 {
 	struct vw_identity_pair pair;
 	struct vw_buffer pem;
@@ -411,7 +411,7 @@ static int ask_renewal(struct vw_identity *identity, const struct vw_key *key, u
 {
 	char *authorities;
 	vw_renew_request request = VERIFYWISE__V1__RENEW_REQUEST__INIT;
-	int code = authorities_pem(identity, arena, &authorities, err);
+	int code = vw_identity_authorities_pem(identity, arena, &authorities, err);
 	if (code == 0)
 		code = fill_renewal(identity, key, join_sequence, now, arena, &request, err);
 	return code < 0 ? code

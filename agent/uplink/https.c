@@ -97,6 +97,16 @@ static int judge(CURL *curl, CURLcode rc, const char *url, const char *said, str
 	return 0;
 }
 
+static void take_date(CURL *curl, int64_t *out_ms)
+{
+	struct curl_header *header;
+	time_t at = -1;
+	if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+		at = curl_getdate(header->value, NULL);
+	if (at > 0)
+		*out_ms = (int64_t)at * 1000;
+}
+
 static int perform(CURL *curl, const struct vw_https_request *request, struct vw_buffer *out, struct vw_error *err)
 {
 	char said[CURL_ERROR_SIZE] = "", url[URL_MAX_LEN];
@@ -118,6 +128,8 @@ static int perform(CURL *curl, const struct vw_https_request *request, struct vw
 		return vw_error_set(err, VW_ENOMEM, "no memory for a request");
 	CURLcode rc = curl_easy_perform(curl);
 	int code = judge(curl, rc, url, said, err);
+	if (code == 0 && request->out_date)
+		take_date(curl, request->out_date);
 	curl_slist_free_all(headers);
 	return code;
 }

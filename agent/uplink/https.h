@@ -12,6 +12,7 @@ struct vw_https_request {
 	const char *
 	    authorities; /* PEM of what is trusted; NULL: nobody is checked: only for fetching what a pin then checks */
 	const struct vw_uplink_route *route;
+	int64_t *out_date; /* the answer's Date, ms; untouched when it has none. NULL: not asked for */
 };
 /* The answer's body is appended to `out`, whose cap holds. VW_EAGAIN (unreachable, 5xx, 429), VW_ETIMEOUT, VW_ECANCELLED, VW_EAUTH (the peer's certificate), VW_ELIMIT,
  * VW_EINVAL (any other status than 200). Messages name the URL. */

@@ -16,6 +16,9 @@ int vw_identity_take_pending(struct vw_identity *identity, const struct vw_key *
 
 const struct vw_key *vw_identity_enrollment_key(const struct vw_identity *identity);
 const char *vw_identity_url(const struct vw_identity *identity);
+/* What is trusted, as curl wants it. In the arena. */
+int vw_identity_authorities_pem(const struct vw_identity *identity, struct vw_arena *arena, char **out,
+				struct vw_error *err);
 /* An audit entry of its own: what about the identity, for people, and whom it concerns. */
 int vw_identity_note(struct vw_store *store, vw_audit_kind kind, const char *subject, const char *text,
 		     struct vw_error *err);

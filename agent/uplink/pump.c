@@ -20,12 +20,14 @@ struct way {
 };
 
 struct vw_pump {
-	struct vw_tls *tls;
+	struct vw_secure *secure;
 	int socket, plain;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	enum vw_dial_failure failure; /* under the lock, as is the error */
+	/* under the lock */
+	enum vw_dial_failure failure;
 	struct vw_error error;
+	bool heard;
 	/* the thread's own */
 	struct way up, down;
 	short read_wants, write_wants;
@@ -63,11 +65,11 @@ static bool take_plain(struct vw_pump *pump)
 	return false;
 }
 
-static void give_tls(struct vw_pump *pump)
+static void give_secure(struct vw_pump *pump)
 {
 	struct vw_error why = VW_ERROR_INIT;
-	struct vw_tls_step step;
-	vw_tls_write(pump->tls, pump->up.bytes + pump->up.at, pump->up.len - pump->up.at, &step, &why);
+	struct vw_secure_step step;
+	vw_secure_write(pump->secure, pump->up.bytes + pump->up.at, pump->up.len - pump->up.at, &step, &why);
 	pump->up.at += step.bytes;
 	pump->write_wants = step.wants;
 	if (!step.ended)
@@ -78,14 +80,19 @@ static void give_tls(struct vw_pump *pump)
 	fail(pump, step.failure, &why);
 }
 
-static bool take_tls(struct vw_pump *pump)
+static bool take_secure(struct vw_pump *pump)
 {
 	struct vw_error why = VW_ERROR_INIT;
-	struct vw_tls_step step;
-	vw_tls_read(pump->tls, pump->down.bytes, sizeof(pump->down.bytes), &step, &why);
+	struct vw_secure_step step;
+	vw_secure_read(pump->secure, pump->down.bytes, sizeof(pump->down.bytes), &step, &why);
 	pump->down.at = 0;
 	pump->down.len = step.bytes;
 	pump->read_wants = step.wants;
+	if (step.bytes > 0 && !pump->heard) {
+		pthread_mutex_lock(&pump->lock);
+		pump->heard = true;
+		pthread_mutex_unlock(&pump->lock);
+	}
 	if (step.ended)
 		fail(pump, step.failure, &why);
 	return !step.ended;
@@ -131,7 +138,7 @@ static void wishes(const struct vw_pump *pump, struct pollfd fds[2])
 /* Milliseconds for poll; 0 when there is something to do that no descriptor tells of. */
 static int patience(const struct vw_pump *pump)
 {
-	if (empty(&pump->down) && vw_tls_pending(pump->tls))
+	if (empty(&pump->down) && vw_secure_pending(pump->secure))
 		return 0;
 	if (pump->deadline == 0)
 		return -1;
@@ -147,7 +154,7 @@ static bool abandoned(const struct pollfd fds[2])
 
 static bool step_down(struct vw_pump *pump, const struct pollfd fds[2])
 {
-	if (empty(&pump->down) && (fds[SOCKET].revents || vw_tls_pending(pump->tls)) && !take_tls(pump))
+	if (empty(&pump->down) && (fds[SOCKET].revents || vw_secure_pending(pump->secure)) && !take_secure(pump))
 		return false;
 	return empty(&pump->down) || give_plain(pump);
 }
@@ -157,7 +164,7 @@ static bool step_up(struct vw_pump *pump, const struct pollfd fds[2])
 	if (empty(&pump->up) && fds[PLAIN].revents && !take_plain(pump))
 		return false;
 	if (!empty(&pump->up))
-		give_tls(pump);
+		give_secure(pump);
 	return true;
 }
 
@@ -181,7 +188,7 @@ static void finish(struct vw_pump *pump)
 {
 	int64_t deadline = vw_clock_monotonic() + LAST_MS;
 	while (!empty(&pump->up) && !pump->write_failed) {
-		give_tls(pump);
+		give_secure(pump);
 		int64_t left = deadline - vw_clock_monotonic();
 		if (empty(&pump->up) || left <= 0)
 			break;
@@ -190,7 +197,7 @@ static void finish(struct vw_pump *pump)
 			break;
 	}
 	if (empty(&pump->up))
-		vw_tls_goodbye(pump->tls);
+		vw_secure_goodbye(pump->secure);
 }
 
 static void *run(void *arg)
@@ -207,12 +214,12 @@ static void *run(void *arg)
 
 /* ---- life ---- */
 
-int vw_pump_start(struct vw_tls *tls, int socket, int plain, struct vw_pump **out, struct vw_error *err)
+int vw_pump_start(struct vw_secure *secure, int socket, int plain, struct vw_pump **out, struct vw_error *err)
 {
 	struct vw_pump *pump = calloc(1, sizeof(*pump));
 	if (!pump)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the connection to the controller");
-	pump->tls = tls;
+	pump->secure = secure;
 	pump->socket = socket;
 	pump->plain = plain;
 	pthread_mutex_init(&pump->lock, NULL);
@@ -234,6 +241,14 @@ enum vw_dial_failure vw_pump_failure(struct vw_pump *pump, struct vw_error *err)
 		vw_error_set(err, pump->error.code, "%s", pump->error.message);
 	pthread_mutex_unlock(&pump->lock);
 	return failure;
+}
+
+bool vw_pump_heard(struct vw_pump *pump)
+{
+	pthread_mutex_lock(&pump->lock);
+	bool heard = pump->heard;
+	pthread_mutex_unlock(&pump->lock);
+	return heard;
 }
 
 void vw_pump_stop(struct vw_pump *pump)

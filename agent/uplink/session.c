@@ -112,7 +112,11 @@ static void judge_end(struct session *session)
 	grpc_status_code status = vw_stream_status(session->stream, &text);
 	enum vw_dial_failure failure = vw_dial_failure(session->dial, &verdict->error);
 	verdict->next = NEXT_RETRY;
-	if (failure == VW_DIAL_EXPIRED)
+	verdict->silent = failure == VW_DIAL_UNREACHABLE && !vw_dial_heard(session->dial);
+	if (verdict->silent)
+		vw_error_context(&verdict->error, verdict->error.code,
+				 "right after the handshake, as if this agent's certificate were refused");
+	else if (failure == VW_DIAL_EXPIRED)
 		verdict->next = NEXT_RENEW;
 	else if (failure == VW_DIAL_REFUSED)
 		verdict->next = NEXT_REFUSED;

@@ -29,6 +29,7 @@ struct verdict {
 	enum session_next next;
 	int64_t after_ms;
 	int rejection; /* vw_rejection_reason, or 0 */
+	bool silent;   /* cut without a word: it may be about our certificate */
 	struct vw_error error;
 };
 

@@ -7,9 +7,11 @@
 
 #include <string.h>
 
-#define LIVED_MS       10000 /* a stream that lasted so long was of use */
-#define LOOK_AGAIN_MS  (60 * 60 * 1000)
-#define RENEWAL_MIN_MS 30000 /* between two tries to renew */
+#define LIVED_MS        10000 /* a stream that lasted so long was of use */
+#define LOOK_AGAIN_MS   (60 * 60 * 1000)
+#define SILENT_ENDS     3 /* of streams, in a row, until another certificate is tried */
+#define SILENT_RENEW_MS (60 * 60 * 1000)
+#define RENEWAL_MIN_MS  10000 /* between two tries to renew */
 
 static void sooner(int64_t when, int64_t *due)
 {
@@ -122,7 +124,9 @@ static bool start_renewal(struct vw_uplink *uplink, int64_t now, int64_t *due)
 	struct vw_identity_pair pair;
 	vw_identity_pair(uplink->identity, &pair);
 	int64_t left = vw_identity_renew_at(uplink->identity) - vw_clock_now();
-	if (!uplink->renew_now && (left > 0 || pair.pending)) {
+	/* one that was got for the same command, and not shown yet, will do */
+	bool asked = uplink->renew_now && !(uplink->rotating[0] && pair.pending);
+	if (!asked && (left > 0 || pair.pending)) {
 		sooner(now + (left > 0 && left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS), due);
 		return false;
 	}
@@ -285,9 +289,23 @@ static void note_end(struct vw_uplink *uplink, const struct session *session)
 	uplink_status_end(uplink);
 }
 
-static void live_over(struct vw_uplink *uplink, const struct session *session, int64_t now)
+/* By our clock the certificate is good; the controller's clock, or its list, may say otherwise. */
+static void count_silence(struct vw_uplink *uplink, struct session *session, int64_t now)
+{
+	uplink->silent_ends = session->verdict.silent ? uplink->silent_ends + 1 : 0;
+	if (uplink->silent_ends < SILENT_ENDS)
+		return;
+	uplink->silent_ends = 0;
+	if (!session->pending_pair && now < uplink->silent_renew_at)
+		return;
+	session->verdict.next = NEXT_RENEW;
+	uplink->silent_renew_at = now + SILENT_RENEW_MS;
+}
+
+static void live_over(struct vw_uplink *uplink, struct session *session, int64_t now)
 {
 	bool of_use = lived(session, now);
+	count_silence(uplink, session, now);
 	note_end(uplink, session);
 	if (of_use)
 		vw_retry_reset(&uplink->retry);
@@ -303,8 +321,9 @@ static void live_over(struct vw_uplink *uplink, const struct session *session, i
 	say_waiting(uplink, session->verdict.next == NEXT_REFUSED);
 }
 
-static void next_over(struct vw_uplink *uplink, const struct session *session, int64_t now)
+static void next_over(struct vw_uplink *uplink, struct session *session, int64_t now)
 {
+	count_silence(uplink, session, now);
 	uplink->next = NULL;
 	vw_log(VW_LOG_WARN, "uplink_not_replaced", VW_LOG_S("reason", session->verdict.error.message));
 	if (fall_back(uplink, session->pending_pair, &session->verdict, now))

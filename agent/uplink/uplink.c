@@ -31,8 +31,20 @@ struct vw_uplink_status *uplink_status_begin(struct vw_uplink *uplink)
 	return &uplink->status;
 }
 
+static void note_waiting(struct vw_uplink *uplink)
+{
+	struct vw_uplink_status *status = &uplink->status;
+	bool moved = status->acknowledged_sequence > uplink->waited_from;
+	if (status->acknowledged_sequence >= status->last_sequence)
+		status->waiting_since = 0;
+	else if (!status->waiting_since || moved)
+		status->waiting_since = vw_clock_monotonic();
+	uplink->waited_from = status->acknowledged_sequence;
+}
+
 void uplink_status_end(struct vw_uplink *uplink)
 {
+	note_waiting(uplink);
 	pthread_mutex_unlock(&uplink->lock);
 }
 
@@ -277,6 +289,7 @@ int vw_uplink_start(const struct vw_uplink_settings *settings, struct vw_uplink 
 		return vw_error_set(err, VW_ENOMEM, "no memory for the uplink");
 	uplink->settings = *settings;
 	uplink->event_fd = -1;
+	uplink->health_version = 1; /* each stream is told at its beginning */
 	pthread_mutex_init(&uplink->lock, NULL);
 	vw_random_bytes(uplink->instance_id, sizeof(uplink->instance_id));
 	int code = prepare(uplink, err);

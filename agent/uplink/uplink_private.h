@@ -30,6 +30,7 @@ struct vw_uplink {
 	size_t health_len;
 	uint64_t health_version; /* moves when it changed */
 	struct vw_uplink_status status;
+	uint64_t waited_from; /* what was acknowledged when the waiting began */
 
 	/* ---- the uplink's thread's ---- */
 	struct vw_identity *identity; /* not while a job runs */
@@ -42,6 +43,8 @@ struct vw_uplink {
 	int64_t connect_at, renew_after; /* monotonic, ms */
 	bool renew_now;                  /* the certificate is of no use any more, or a command asks for another */
 	bool renewal_failing;
+	unsigned silent_ends;    /* in a row */
+	int64_t silent_renew_at; /* monotonic; not sooner because of them */
 	int64_t certificate_not_after;
 	char rotating[VW_STORE_COMMAND_ID_MAX + 1]; /* the command that asked for it; "": none */
 	char resending[VW_STORE_COMMAND_ID_MAX + 1];

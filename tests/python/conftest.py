@@ -4,8 +4,10 @@ import json
 
 import pytest
 from agent import BINARY, Agent
+from fleet_peer import Peer
 from proxies import Proxy
 from servers import Server
+from uplink import Uplink
 
 SERVERS = {
     "newest": dict(version="main", scenario="full"),
@@ -118,6 +120,22 @@ def agent(tmp_path):
         return made[-1]
 
     return make
+
+
+@pytest.fixture
+def peer(tmp_path):
+    """A controller that is not ours; its streams begin with serve()."""
+    peer = Peer(tmp_path)
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def uplink(tmp_path, peer):
+    """An agent's uplink, enrolled with the peer and not started."""
+    uplink = Uplink(tmp_path, peer)
+    yield uplink
+    uplink.stop()
 
 
 @pytest.fixture(scope="session")

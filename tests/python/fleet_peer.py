@@ -13,12 +13,15 @@ import datetime
 import hashlib
 import http.server
 import ipaddress
+import os
 import queue
 import ssl
 import struct
 import threading
 import time
 import uuid
+
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # children do not use gRPC, and its handlers abort some of them
 
 import grpc
 from cryptography import x509
@@ -139,6 +142,8 @@ class Session:
         self.batches = []  # (first, count, payload bytes)
         self.seen = []  # all messages but batches
         self.closed = threading.Event()
+        certificate = context.auth_context().get("x509_pem_cert", [None])[0]
+        self.serial = x509.load_pem_x509_certificate(certificate).serial_number if certificate else None
         threading.Thread(target=self._read, args=(requests,), daemon=True).start()
         self.hello = self.receive("hello", seconds=10)
 

@@ -69,6 +69,7 @@ struct vw_uplink_status {
 	int64_t next_attempt_at; /* of WAITING and REFUSED */
 	uint64_t last_sequence, sent_sequence, acknowledged_sequence;
 	int64_t acknowledged_at; /* 0: never */
+	int64_t waiting_since;   /* monotonic: entries wait, and none was acknowledged since; 0: none waits */
 	int64_t certificate_not_after;
 	int64_t clock_offset_ms; /* controller's clock minus ours, at the last Welcome */
 	int rejection;           /* vw_rejection_reason; 0: none */

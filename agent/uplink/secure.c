@@ -1,4 +1,4 @@
-#include "tls.h"
+#include "secure.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -15,7 +15,7 @@
 
 #define POLL_SLICE_MS 250 /* how late a cancellation may be noticed */
 
-struct vw_tls {
+struct vw_secure {
 	int socket;
 	int error; /* errno of the socket's last failure */
 	struct vw_arena *arena;
@@ -32,25 +32,25 @@ struct vw_tls {
 
 static int socket_send(void *arg, const unsigned char *bytes, size_t len)
 {
-	struct vw_tls *tls = arg;
-	ssize_t sent = send(tls->socket, bytes, len, MSG_NOSIGNAL);
+	struct vw_secure *secure = arg;
+	ssize_t sent = send(secure->socket, bytes, len, MSG_NOSIGNAL);
 	if (sent >= 0)
 		return (int)sent;
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return MBEDTLS_ERR_SSL_WANT_WRITE;
-	tls->error = errno;
+	secure->error = errno;
 	return MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
 static int socket_receive(void *arg, unsigned char *bytes, size_t len)
 {
-	struct vw_tls *tls = arg;
-	ssize_t got = recv(tls->socket, bytes, len, 0);
+	struct vw_secure *secure = arg;
+	ssize_t got = recv(secure->socket, bytes, len, 0);
 	if (got >= 0)
 		return (int)got;
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return MBEDTLS_ERR_SSL_WANT_READ;
-	tls->error = errno;
+	secure->error = errno;
 	return MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
@@ -68,16 +68,16 @@ static int parse_all(mbedtls_x509_crt *chain, const struct vw_bytes *list, size_
 	return 0;
 }
 
-static int keep_authorities(struct vw_tls *tls, const struct vw_identity_pair *pair)
+static int keep_authorities(struct vw_secure *secure, const struct vw_identity_pair *pair)
 {
-	struct vw_bytes *list = vw_arena_array(tls->arena, pair->authority_count, sizeof(*list));
+	struct vw_bytes *list = vw_arena_array(secure->arena, pair->authority_count, sizeof(*list));
 	for (size_t i = 0; list && i < pair->authority_count; i++) {
-		list[i].data = vw_arena_memdup(tls->arena, pair->authorities[i].data, pair->authorities[i].len);
+		list[i].data = vw_arena_memdup(secure->arena, pair->authorities[i].data, pair->authorities[i].len);
 		list[i].len = pair->authorities[i].len;
 	}
-	tls->authorities = list;
-	tls->authority_count = pair->authority_count;
-	return vw_arena_failed(tls->arena) ? MBEDTLS_ERR_SSL_ALLOC_FAILED : 0;
+	secure->authorities = list;
+	secure->authority_count = pair->authority_count;
+	return vw_arena_failed(secure->arena) ? MBEDTLS_ERR_SSL_ALLOC_FAILED : 0;
 }
 
 /* A controller is known by its SPIFFE id, not by the name under which it was reached. */
@@ -94,17 +94,17 @@ static const int CIPHERSUITES[] = {MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TL
 				   MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, 0};
 static const char *ALPN[] = {"h2", NULL};
 
-static int configure(struct vw_tls *tls, const struct vw_tls_order *order)
+static int configure(struct vw_secure *secure, const struct vw_secure_order *order)
 {
-	mbedtls_ssl_config *config = &tls->config;
+	mbedtls_ssl_config *config = &secure->config;
 	int result = mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
 						 MBEDTLS_SSL_PRESET_DEFAULT);
 	if (result == 0)
-		result = parse_all(&tls->own, order->pair->certificates, order->pair->certificate_count);
+		result = parse_all(&secure->own, order->pair->certificates, order->pair->certificate_count);
 	if (result == 0)
-		result = parse_all(&tls->trusted, order->pair->authorities, order->pair->authority_count);
+		result = parse_all(&secure->trusted, order->pair->authorities, order->pair->authority_count);
 	if (result == 0)
-		result = keep_authorities(tls, order->pair);
+		result = keep_authorities(secure, order->pair);
 	if (result != 0)
 		return result;
 	mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_3);
@@ -112,63 +112,63 @@ static int configure(struct vw_tls *tls, const struct vw_tls_order *order)
 	mbedtls_ssl_conf_ciphersuites(config, CIPHERSUITES);
 	mbedtls_ssl_conf_rng(config, vw_key_random, NULL);
 	mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(config, &tls->trusted, NULL);
+	mbedtls_ssl_conf_ca_chain(config, &secure->trusted, NULL);
 	mbedtls_ssl_conf_verify(config, forgive_host_name, NULL);
 	mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 	result = mbedtls_ssl_conf_alpn_protocols(config, ALPN);
 	if (result == 0)
-		result = mbedtls_ssl_conf_own_cert(config, &tls->own, vw_key_context(order->pair->key));
+		result = mbedtls_ssl_conf_own_cert(config, &secure->own, vw_key_context(order->pair->key));
 	return result;
 }
 
-static int begin(struct vw_tls *tls, const struct vw_tls_order *order)
+static int begin(struct vw_secure *secure, const struct vw_secure_order *order)
 {
 	int result = psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 	if (result == 0)
-		result = configure(tls, order);
+		result = configure(secure, order);
 	if (result == 0)
-		result = mbedtls_ssl_setup(&tls->session, &tls->config);
+		result = mbedtls_ssl_setup(&secure->session, &secure->config);
 	if (result == 0)
-		result = mbedtls_ssl_set_hostname(&tls->session, order->server_name);
+		result = mbedtls_ssl_set_hostname(&secure->session, order->server_name);
 	if (result == 0)
-		mbedtls_ssl_set_bio(&tls->session, tls, socket_send, socket_receive, NULL);
+		mbedtls_ssl_set_bio(&secure->session, secure, socket_send, socket_receive, NULL);
 	return result;
 }
 
-int vw_tls_open(const struct vw_tls_order *order, struct vw_tls **out, struct vw_error *err)
+int vw_secure_open(const struct vw_secure_order *order, struct vw_secure **out, struct vw_error *err)
 {
 	char why[128];
-	struct vw_tls *tls = calloc(1, sizeof(*tls));
-	if (!tls)
+	struct vw_secure *secure = calloc(1, sizeof(*secure));
+	if (!secure)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a TLS session");
-	tls->socket = order->socket;
-	mbedtls_ssl_config_init(&tls->config);
-	mbedtls_ssl_init(&tls->session);
-	mbedtls_x509_crt_init(&tls->own);
-	mbedtls_x509_crt_init(&tls->trusted);
-	tls->arena = vw_arena_open(VW_MIB);
-	tls->trust_domain = tls->arena ? vw_arena_strdup(tls->arena, order->trust_domain) : NULL;
-	int result = tls->trust_domain ? begin(tls, order) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
+	secure->socket = order->socket;
+	mbedtls_ssl_config_init(&secure->config);
+	mbedtls_ssl_init(&secure->session);
+	mbedtls_x509_crt_init(&secure->own);
+	mbedtls_x509_crt_init(&secure->trusted);
+	secure->arena = vw_arena_open(VW_MIB);
+	secure->trust_domain = secure->arena ? vw_arena_strdup(secure->arena, order->trust_domain) : NULL;
+	int result = secure->trust_domain ? begin(secure, order) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
 	if (result == 0) {
-		*out = tls;
+		*out = secure;
 		return 0;
 	}
-	vw_tls_close(tls);
+	vw_secure_close(secure);
 	mbedtls_strerror(result, why, sizeof(why));
 	return vw_error_set(err, result == MBEDTLS_ERR_SSL_ALLOC_FAILED ? VW_ENOMEM : VW_EINVAL,
 			    "this agent's key, certificate and authorities cannot be used: %s", why);
 }
 
-void vw_tls_close(struct vw_tls *tls)
+void vw_secure_close(struct vw_secure *secure)
 {
-	if (!tls)
+	if (!secure)
 		return;
-	mbedtls_ssl_free(&tls->session);
-	mbedtls_ssl_config_free(&tls->config);
-	mbedtls_x509_crt_free(&tls->own);
-	mbedtls_x509_crt_free(&tls->trusted);
-	vw_arena_close(tls->arena);
-	free(tls);
+	mbedtls_ssl_free(&secure->session);
+	mbedtls_ssl_config_free(&secure->config);
+	mbedtls_x509_crt_free(&secure->own);
+	mbedtls_x509_crt_free(&secure->trusted);
+	vw_arena_close(secure->arena);
+	free(secure);
 }
 
 /* ---- what went wrong ---- */
@@ -202,18 +202,18 @@ static const struct alert *find_alert(int number)
 	return NULL;
 }
 
-enum vw_dial_failure vw_tls_alert_failure(int number)
+enum vw_dial_failure vw_secure_alert_failure(int number)
 {
 	const struct alert *alert = find_alert(number);
 	return alert ? alert->failure : VW_DIAL_UNREACHABLE;
 }
 
-static enum vw_dial_failure alert_received(const struct vw_tls *tls, struct vw_error *err)
+static enum vw_dial_failure alert_received(const struct vw_secure *secure, struct vw_error *err)
 {
 	/* 3.6 has no call that gives the number; the message that was read last is the alert: level, description */
-	int number = tls->session.MBEDTLS_PRIVATE(in_msg)[1];
+	int number = secure->session.MBEDTLS_PRIVATE(in_msg)[1];
 	const struct alert *alert = find_alert(number);
-	enum vw_dial_failure failure = vw_tls_alert_failure(number);
+	enum vw_dial_failure failure = vw_secure_alert_failure(number);
 	if (failure == VW_DIAL_UNREACHABLE)
 		vw_error_set(err, VW_EAGAIN, "the peer ended the TLS session (alert %d%s%s)", number,
 			     alert ? ": " : "", alert ? alert->text : "");
@@ -240,17 +240,18 @@ static enum vw_dial_failure untrusted(uint32_t flags, struct vw_error *err)
 	return VW_DIAL_UNTRUSTED;
 }
 
-static enum vw_dial_failure explain(const struct vw_tls *tls, int result, struct vw_error *err)
+static enum vw_dial_failure explain(const struct vw_secure *secure, int result, struct vw_error *err)
 {
 	char why[128];
+	uint32_t flags = mbedtls_ssl_get_verify_result(&secure->session);
 	if (result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-		return alert_received(tls, err);
-	if (result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || result == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
-		return untrusted(mbedtls_ssl_get_verify_result(&tls->session), err);
+		return alert_received(secure, err);
+	if (flags != 0 && flags != UINT32_MAX)
+		return untrusted(flags, err);
 	if (result == MBEDTLS_ERR_SSL_CONN_EOF || result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || result == 0) {
 		vw_error_set(err, VW_EAGAIN, "the connection was %s%s%s",
 			     result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? "closed by the peer" : "cut",
-			     tls->error ? ": " : "", tls->error ? strerror(tls->error) : "");
+			     secure->error ? ": " : "", secure->error ? strerror(secure->error) : "");
 		return VW_DIAL_UNREACHABLE;
 	}
 	mbedtls_strerror(result, why, sizeof(why));
@@ -260,7 +261,8 @@ static enum vw_dial_failure explain(const struct vw_tls *tls, int result, struct
 
 /* ---- handshake ---- */
 
-static int check_chain(struct vw_tls *tls, const mbedtls_x509_crt *peer, struct vw_bytes leaf, struct vw_error *err)
+static int check_chain(struct vw_secure *secure, const mbedtls_x509_crt *peer, struct vw_bytes leaf,
+		       struct vw_error *err)
 {
 	struct vw_bytes intermediates[VW_MAX_CERTIFICATES];
 	size_t count = 0;
@@ -270,35 +272,36 @@ static int check_chain(struct vw_tls *tls, const mbedtls_x509_crt *peer, struct 
 					    VW_MAX_CERTIFICATES);
 		intermediates[count++] = (struct vw_bytes){next->raw.p, next->raw.len};
 	}
-	return vw_certificate_check(leaf, intermediates, count, tls->authorities, tls->authority_count,
+	return vw_certificate_check(leaf, intermediates, count, secure->authorities, secure->authority_count,
 				    VW_USE_CONTROLLER, vw_clock_now(), err);
 }
 
 /* Beyond what mbedTLS checked: that it is for a controller, and of this trust domain. */
-static int check_peer(struct vw_tls *tls, struct vw_error *err)
+static int check_peer(struct vw_secure *secure, struct vw_error *err)
 {
 	struct vw_certificate_facts facts;
-	const mbedtls_x509_crt *peer = mbedtls_ssl_get_peer_cert(&tls->session);
+	const mbedtls_x509_crt *peer = mbedtls_ssl_get_peer_cert(&secure->session);
 	if (!peer)
 		return vw_error_set(err, VW_EAUTH, "there is none");
 	struct vw_bytes leaf = {peer->raw.p, peer->raw.len};
-	int code = check_chain(tls, peer, leaf, err);
+	int code = check_chain(secure, peer, leaf, err);
 	if (code == 0)
-		code = vw_certificate_read(leaf, tls->arena, &facts, err);
+		code = vw_certificate_read(leaf, secure->arena, &facts, err);
 	if (code < 0)
 		return code;
 	if (!facts.has_id || facts.id.kind != VW_SPIFFE_CONTROLLER ||
-	    strcmp(facts.id.trust_domain, tls->trust_domain) != 0)
-		return vw_error_set(err, VW_EAUTH, "its name is not spiffe://%s/controller", tls->trust_domain);
+	    strcmp(facts.id.trust_domain, secure->trust_domain) != 0)
+		return vw_error_set(err, VW_EAUTH, "its name is not spiffe://%s/controller", secure->trust_domain);
 	return 0;
 }
 
-static int accept_peer(struct vw_tls *tls, enum vw_dial_failure *out_failure, struct vw_error *err)
+static int accept_peer(struct vw_secure *secure, enum vw_dial_failure *out_failure, struct vw_error *err)
 {
 	struct vw_error why = VW_ERROR_INIT;
-	const char *protocol = mbedtls_ssl_get_alpn_protocol(&tls->session);
-	if (check_peer(tls, &why) < 0) {
-		mbedtls_ssl_send_alert_message(&tls->session, MBEDTLS_SSL_ALERT_LEVEL_FATAL, ALERT_BAD_CERTIFICATE);
+	const char *protocol = mbedtls_ssl_get_alpn_protocol(&secure->session);
+	if (check_peer(secure, &why) < 0) {
+		mbedtls_ssl_send_alert_message(&secure->session, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+					       ALERT_BAD_CERTIFICATE);
 		*out_failure = VW_DIAL_UNTRUSTED;
 		return vw_error_set(err, VW_EAUTH, "the peer's certificate is not the controller's: %s", why.message);
 	}
@@ -310,10 +313,10 @@ static int accept_peer(struct vw_tls *tls, enum vw_dial_failure *out_failure, st
 }
 
 /* 0: the socket is ready, or a slice of the time is over. */
-static int await(const struct vw_tls *tls, int result, int64_t deadline, const volatile sig_atomic_t *cancel,
+static int await(const struct vw_secure *secure, int result, int64_t deadline, const volatile sig_atomic_t *cancel,
 		 struct vw_error *err)
 {
-	struct pollfd fd = {.fd = tls->socket, .events = result == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : POLLIN};
+	struct pollfd fd = {.fd = secure->socket, .events = result == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : POLLIN};
 	int64_t left = deadline - vw_clock_monotonic();
 	if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED))
 		return vw_error_set(err, VW_ECANCELLED, "cancelled");
@@ -324,19 +327,19 @@ static int await(const struct vw_tls *tls, int result, int64_t deadline, const v
 	return 0;
 }
 
-int vw_tls_handshake(struct vw_tls *tls, int64_t deadline, const volatile sig_atomic_t *cancel,
-		     enum vw_dial_failure *out_failure, struct vw_error *err)
+int vw_secure_handshake(struct vw_secure *secure, int64_t deadline, const volatile sig_atomic_t *cancel,
+			enum vw_dial_failure *out_failure, struct vw_error *err)
 {
 	for (;;) {
-		int result = mbedtls_ssl_handshake(&tls->session);
+		int result = mbedtls_ssl_handshake(&secure->session);
 		if (result == 0)
-			return accept_peer(tls, out_failure, err);
+			return accept_peer(secure, out_failure, err);
 		if (result != MBEDTLS_ERR_SSL_WANT_READ && result != MBEDTLS_ERR_SSL_WANT_WRITE) {
 			struct vw_error why = VW_ERROR_INIT;
-			*out_failure = explain(tls, result, &why);
+			*out_failure = explain(secure, result, &why);
 			return vw_error_set(err, why.code, "%s", why.message);
 		}
-		int code = await(tls, result, deadline, cancel, err);
+		int code = await(secure, result, deadline, cancel, err);
 		if (code < 0) {
 			*out_failure = VW_DIAL_UNREACHABLE;
 			return code;
@@ -346,17 +349,18 @@ int vw_tls_handshake(struct vw_tls *tls, int64_t deadline, const volatile sig_at
 
 /* ---- steps ---- */
 
-static bool passes(int result, struct vw_tls_step *step)
+static bool passes(int result, struct vw_secure_step *step)
 {
 	step->wants = result == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : POLLIN;
 	return result == MBEDTLS_ERR_SSL_WANT_WRITE || result == MBEDTLS_ERR_SSL_WANT_READ ||
 	       result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
 }
 
-void vw_tls_read(struct vw_tls *tls, void *out, size_t size, struct vw_tls_step *step, struct vw_error *err)
+void vw_secure_read(struct vw_secure *secure, void *out, size_t size, struct vw_secure_step *step,
+		    struct vw_error *err)
 {
-	*step = (struct vw_tls_step){0};
-	int result = mbedtls_ssl_read(&tls->session, out, size);
+	*step = (struct vw_secure_step){0};
+	int result = mbedtls_ssl_read(&secure->session, out, size);
 	if (result > 0) {
 		step->bytes = (size_t)result;
 		return;
@@ -365,13 +369,14 @@ void vw_tls_read(struct vw_tls *tls, void *out, size_t size, struct vw_tls_step 
 		return;
 	step->wants = 0;
 	step->ended = true;
-	step->failure = explain(tls, result, err);
+	step->failure = explain(secure, result, err);
 }
 
-void vw_tls_write(struct vw_tls *tls, const void *bytes, size_t len, struct vw_tls_step *step, struct vw_error *err)
+void vw_secure_write(struct vw_secure *secure, const void *bytes, size_t len, struct vw_secure_step *step,
+		     struct vw_error *err)
 {
-	*step = (struct vw_tls_step){0};
-	int result = mbedtls_ssl_write(&tls->session, bytes, len);
+	*step = (struct vw_secure_step){0};
+	int result = mbedtls_ssl_write(&secure->session, bytes, len);
 	if (result >= 0) {
 		step->bytes = (size_t)result;
 		return;
@@ -380,15 +385,15 @@ void vw_tls_write(struct vw_tls *tls, const void *bytes, size_t len, struct vw_t
 		return;
 	step->wants = 0;
 	step->ended = true;
-	step->failure = explain(tls, result, err);
+	step->failure = explain(secure, result, err);
 }
 
-bool vw_tls_pending(const struct vw_tls *tls)
+bool vw_secure_pending(const struct vw_secure *secure)
 {
-	return mbedtls_ssl_check_pending(&tls->session) != 0;
+	return mbedtls_ssl_check_pending(&secure->session) != 0;
 }
 
-void vw_tls_goodbye(struct vw_tls *tls)
+void vw_secure_goodbye(struct vw_secure *secure)
 {
-	mbedtls_ssl_close_notify(&tls->session);
+	mbedtls_ssl_close_notify(&secure->session);
 }
