@@ -127,8 +127,9 @@ static int put(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_byt
 	int rc = mdb_put(txn->txn, vw_table_handle(txn, table), &k, &v, MDB_RESERVE | flags);
 	if (rc == MDB_KEYEXIST) {
 		char text[80];
-		vw_damage_error(&txn->first, txn->kv->folder.data_path, "table %s already goes beyond key %s",
-				txn->kv->tables[table], vw_damage_key(key, text, sizeof(text)));
+		vw_damage_error(&txn->first, txn->kv->folder.data_path, "table %s already %s key %s",
+				txn->kv->tables[table], flags & MDB_APPEND ? "goes beyond" : "has",
+				vw_damage_key(key, text, sizeof(text)));
 		return vw_txn_stuck(txn, err);
 	}
 	if (rc != 0)
@@ -146,6 +147,13 @@ int vw_kv_put(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_byte
 		return vw_txn_stuck(txn, err);
 	int rc = clear_large(txn, table, key, err);
 	return rc < 0 ? rc : put(txn, table, key, value, 0, err);
+}
+
+int vw_kv_add(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err)
+{
+	if (txn->first.code)
+		return vw_txn_stuck(txn, err);
+	return put(txn, table, key, value, MDB_NOOVERWRITE, err);
 }
 
 int vw_kv_append(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err)

@@ -19,8 +19,10 @@ struct tree {
 	struct layout_db db;
 	enum tree_kind kind;
 	char name[64];
-	uint64_t entries; /* seen */
-	uint64_t counted; /* keys so far were 1 … counted, as big-endian u64 */
+	uint64_t entries;  /* seen */
+	uint64_t counted;  /* the big-endian u64 at the end of the key before */
+	size_t prefix_len; /* of what was in front of it */
+	uint8_t prefix[VW_KEY_MAX];
 };
 
 struct walk {
@@ -188,19 +190,22 @@ static int visit_value(struct walk *w, uint64_t page, struct vw_bytes key, struc
 			       w->tree->name, vw_damage_key(key, text, sizeof(text)), page);
 }
 
-/* A ledger's keys count up from 1: a flipped bit in one breaks the row, so that its value need not be read. */
+/* A ledger's keys count up, from 1 or behind a prefix from a first one whose value was read: a flipped bit in one breaks the row, so that
+ * its value need not be read. */
 static bool counts_on(struct tree *t, struct vw_bytes key)
 {
 	const uint8_t *bytes = key.data;
-	uint64_t n = 0;
-	if (key.len != sizeof(n))
+	uint64_t n = 0, before = t->counted;
+	if (key.len < sizeof(n))
 		return false;
-	for (size_t i = 0; i < sizeof(n); i++)
+	size_t prefix = key.len - sizeof(n);
+	for (size_t i = prefix; i < key.len; i++)
 		n = n << 8 | bytes[i];
-	if (n != t->counted + 1)
-		return false;
+	bool same = prefix == t->prefix_len && memcmp(t->prefix, bytes, prefix) == 0;
+	memcpy(t->prefix, bytes, prefix);
+	t->prefix_len = prefix;
 	t->counted = n;
-	return true;
+	return same && n == before + 1;
 }
 
 static int visit_large(struct walk *w, const struct layout_node *node, struct vw_bytes key)

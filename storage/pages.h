@@ -6,7 +6,7 @@
  * the list of free pages; that no page has two uses; that keys are in order. Values in leaf pages are checked against
  * their checksums on the way, so that a flipped key cannot pass for a missing one. Large values live in pages of their
  * own that are only read when asked for; their keys are checked by their value too, unless the keys count 1, 2, 3 …
- * as a ledger's do. The cost is that of reading the branch and leaf pages: some 3 % of a ledger.
+ * as a ledger's do, or several ledgers', each behind a prefix of its own. The cost is that of reading the branch and leaf pages: some 3 % of a ledger.
  *
  * The format is LMDB's data version 1 (0.9.x), on 64-bit machines, as in its mdb.c: MDB_meta, MDB_page, MDB_node, MDB_db. */
 #ifndef STORAGE_PAGES_H

@@ -72,7 +72,9 @@ void vw_txn_end(struct vw_txn *txn); /* NULL is fine */
  * VW_ENOTFOUND leaves the transaction usable. */
 int vw_kv_get(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes *out, struct vw_error *err);
 int vw_kv_put(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err);
-/* As put, for a key that is higher than all in the table. */
+/* As put, for a key that is not there yet, which is then not looked for twice. VW_ECORRUPT when it is. */
+int vw_kv_add(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err);
+/* As add, for a key that is higher than all in the table. */
 int vw_kv_append(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes value, struct vw_error *err);
 int vw_kv_delete(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_error *err); /* absent is fine */
 int vw_kv_count(struct vw_txn *txn, int table, uint64_t *out, struct vw_error *err);

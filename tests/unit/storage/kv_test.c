@@ -217,6 +217,30 @@ static int append_pair(struct vw_txn *txn, void *arg, struct vw_error *err)
 	return vw_kv_append(txn, p->table, text(p->key), text(p->value), err);
 }
 
+static int add_pair(struct vw_txn *txn, void *arg, struct vw_error *err)
+{
+	const struct pair *p = arg;
+	return vw_kv_add(txn, p->table, text(p->key), text(p->value), err);
+}
+
+static void test_add_wants_a_new_key(void **in)
+{
+	struct state *s = *in;
+	struct vw_txn *view;
+	struct vw_bytes value;
+	struct pair p = {A, "m", "1"};
+	assert_ok(vw_kv_write(s->kv, add_pair, &p, &s->err), s->err);
+	p.value = "2";
+	assert_int_equal(vw_kv_write(s->kv, add_pair, &p, &s->err), VW_ECORRUPT);
+	assert_says(s->err, "already has key m");
+	p.key = "a"; /* a lower one is fine */
+	assert_ok(vw_kv_write(s->kv, add_pair, &p, &s->err), s->err);
+	assert_ok(vw_txn_begin_read(s->kv, &view, &s->err), s->err);
+	assert_ok(vw_kv_get(view, A, text("m"), &value, &s->err), s->err);
+	assert_memory_equal(value.data, "1", 1);
+	vw_txn_end(view);
+}
+
 static void test_append_wants_the_highest_key(void **in)
 {
 	struct state *s = *in;
@@ -399,6 +423,7 @@ int main(void)
 	    WITH_STORE(test_cursor_walks_both_ways),
 	    WITH_STORE(test_first_failure_sticks),
 	    WITH_STORE(test_negative_step_aborts),
+	    WITH_STORE(test_add_wants_a_new_key),
 	    WITH_STORE(test_append_wants_the_highest_key),
 	    WITH_STORE(test_nothing_written_is_no_transaction),
 	    WITH_STORE(test_full_map_grows_and_runs_the_step_again),

@@ -111,8 +111,91 @@ static void test_sound_files_pass(void **in)
 	drop_dir(dir);
 }
 
+/* ---- Ledgers of several agents in one table ---- */
+
+#define LEDGERS 3
+#define ENTRIES 5
+#define VALUE   3000 /* bytes: in pages of its own */
+
+static struct vw_bytes ledger_key(unsigned ledger, unsigned entry, uint8_t out[12])
+{
+	/* a prefix of four bytes that occurs nowhere else, then the number */
+	const uint8_t key[12] = {0xab, 0xcd, 0xef, (uint8_t)(ledger * 16), 0, 0, 0, 0, 0, 0, 0, (uint8_t)entry};
+	memcpy(out, key, sizeof(key));
+	return (struct vw_bytes){out, sizeof(key)};
+}
+
+static int put_ledgers(struct vw_txn *txn, void *arg, struct vw_error *err)
+{
+	static uint8_t value[VALUE];
+	uint8_t key[12];
+	int rc = 0;
+	(void)arg;
+	for (unsigned l = 0; l < LEDGERS; l++)
+		for (unsigned e = 1; rc == 0 && e <= ENTRIES; e++) {
+			memset(value, (int)(l * 16 + e), sizeof(value));
+			rc = vw_kv_add(txn, 0, ledger_key(l, e, key), (struct vw_bytes){value, sizeof(value)}, err);
+		}
+	return rc;
+}
+
+static int opens(const char *dir)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_kv *kv;
+	int rc = vw_kv_open(dir, tables, VW_KV_WRITE, &kv, &err);
+	if (rc == 0)
+		vw_kv_close(kv);
+	return rc;
+}
+
+/* What comes of a file with one bit of one of those keys, or of one value, turned over. */
+static void assert_flip(const char *dir, uint8_t *bytes, size_t len, size_t at, unsigned bit, int expected)
+{
+	char *path = path_in(dir, "data.mdb");
+	bytes[at] ^= (uint8_t)(1 << bit);
+	write_bytes(path, bytes, len);
+	bytes[at] ^= (uint8_t)(1 << bit);
+	int rc = opens(dir);
+	if (rc != expected)
+		fail_msg("bit %u of byte %zu: %d", bit, at, rc);
+	free(path);
+}
+
+/* Opening reads the first value behind each prefix alone; still no key can be changed unseen. */
+static void test_keys_that_count_behind_a_prefix(void **in)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	struct vw_kv *kv;
+	char *dir = make_dir(), *path = path_in(dir, "data.mdb");
+	uint8_t *bytes, key[12], value[64];
+	size_t len;
+	(void)in;
+	assert_ok(vw_kv_open(dir, tables, VW_KV_WRITE, &kv, &err), err);
+	assert_ok(vw_kv_write(kv, put_ledgers, NULL, &err), err);
+	vw_kv_close(kv);
+	read_bytes(path, &bytes, &len);
+	for (unsigned l = 0; l < LEDGERS; l++)
+		for (unsigned e = 1; e <= ENTRIES; e++) {
+			struct vw_bytes k = ledger_key(l, e, key);
+			const uint8_t *at = memmem(bytes, len, k.data, k.len);
+			assert_non_null(at);
+			for (unsigned bit = 0; bit < 8 * sizeof(key); bit++)
+				assert_flip(dir, bytes, len, (size_t)(at - bytes) + bit / 8, bit % 8, VW_ECORRUPT);
+			memset(value, (int)(l * 16 + e), sizeof(value));
+			at = memmem(bytes, len, value, sizeof(value));
+			assert_non_null(at);
+			assert_flip(dir, bytes, len, (size_t)(at - bytes) + 40, 3, e == 1 ? VW_ECORRUPT : 0);
+			write_bytes(path, bytes, len);
+		}
+	free(bytes);
+	free(path);
+	drop_dir(dir);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sound_files_pass)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sound_files_pass),
+					   cmocka_unit_test(test_keys_that_count_behind_a_prefix)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
