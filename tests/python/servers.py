@@ -137,9 +137,11 @@ def stop_process(process, number=signal.SIGTERM, seconds=10):
 class Postgres:
     """A private cluster of PostgreSQL, run by an unprivileged user in a temporary folder."""
 
-    def __init__(self):
+    def __init__(self, *settings):
+        """`settings`: "name=value", over those that make a cluster of a test quick."""
         self.dir = temporary_folder("pg")
         self.port = free_port()
+        self.settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", *settings]
         self.process = None
         self.user = None
         if os.geteuid() == 0:
@@ -153,18 +155,24 @@ class Postgres:
             raise RuntimeError(f"PostgreSQL's {name} is not installed")
         return str(found[-1])
 
+    def _as_user(self):
+        return {"user": self.user, "cwd": self.dir} if self.user else {"cwd": self.dir}
+
     def start(self):
-        data = self.dir / "data"
-        extra = {"user": self.user} if self.user else {}
-        subprocess.run([self.binary("initdb"), "-D", data, "-U", "mlflow", "--auth=trust", "-E", "UTF8",
+        subprocess.run([self.binary("initdb"), "-D", self.dir / "data", "-U", "mlflow", "--auth=trust", "-E", "UTF8",
                         "--no-sync", "--locale=C.UTF-8"], check=True, capture_output=True, timeout=60,
-                       cwd=self.dir, **extra)
-        self.process = start_process(
-            [self.binary("postgres"), "-D", data, "-p", str(self.port), "-k", str(self.dir), "-h", "127.0.0.1",
-             "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"],
-            self.dir / "log", cwd=self.dir, **extra)
+                       **self._as_user())
+        self.launch()
+
+    def launch(self):
+        """The server itself, until it answers; after a kill it may find that its children still live, and is tried again."""
+        options = [word for setting in self.settings for word in ("-c", setting)]
         end = time.monotonic() + 30
         while True:
+            if self.process is None or self.process.poll() is not None:
+                self.process = start_process(
+                    [self.binary("postgres"), "-D", self.dir / "data", "-p", str(self.port), "-k", str(self.dir),
+                     "-h", "127.0.0.1", *options], self.dir / "log", **self._as_user())
             try:
                 self.psql("SELECT 1")
                 return
@@ -172,6 +180,11 @@ class Postgres:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
+
+    def kill(self):
+        """Without a word; its children see it and end."""
+        self.process.kill()
+        self.process.wait(10)
 
     def arguments(self, database):
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "mlflow", database]
