@@ -210,7 +210,7 @@ int vw_pg_agent_set_status(struct vw_fleet_store *store, int32_t organization, c
 	vw_agent *agent;
 	if (status < VW_AGENT_ACTIVE || status > VW_AGENT_QUARANTINED)
 		return vw_error_set(err, VW_EINVAL, "%d is no status of an agent", (int)status);
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	vw_pg_agent_ask(&tx, agent_id, true);
 	if (vw_pg_agent_read(&tx, agent_id, tx.arena, &agent) == 0) {
 		vw_agent_put_status(agent, status, reason, by, at);
@@ -228,7 +228,7 @@ int vw_pg_agent_set_pending_serial(struct vw_fleet_store *store, int32_t organiz
 	struct vw_pg_params p;
 	if (!serial || !*serial)
 		return vw_error_set(err, VW_EINVAL, "a certificate without a serial number");
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	vw_pg_agent_params(&tx, agent_id, &p);
 	vw_pg_text(&p, serial);
 	vw_pg_int8(&p, not_after);
@@ -285,13 +285,16 @@ int vw_pg_agent_join(struct vw_fleet_store *store, struct vw_arena *arena, int32
 {
 	struct vw_pg_tx tx;
 	struct vw_join_facts facts;
+	bool is_id = agent_id && vw_agent_id_valid(agent_id); /* what is none is no agent's */
 	struct vw_join_answer *answer = vw_arena_alloc(arena, sizeof(*answer));
 	if (!answer)
 		return vw_error_set(err, VW_ENOMEM, "no memory for an agent");
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	ask_organization(&tx);
-	vw_pg_agent_ask(&tx, agent_id, true);
-	ask_hash(&tx, agent_id, join->hello->acknowledged_sequence);
+	if (is_id) {
+		vw_pg_agent_ask(&tx, agent_id, true);
+		ask_hash(&tx, agent_id, join->hello->acknowledged_sequence);
+	}
 	if (read_facts(&tx, arena, &facts) == 0) {
 		vw_join_decide(&facts, join, answer);
 		if (answer->rejection == 0 || answer->is_quarantine)

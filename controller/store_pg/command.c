@@ -1,5 +1,6 @@
 #include "store_pg.h"
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "proto/message.h"
@@ -8,24 +9,44 @@
 	"organization_id AS organization, agent_id, command, state, delivered_at, finished_at, update,"              \
 	" int8send(issued_at) || uuid_send(id) AS place"
 
-static bool is_final(vw_command_state state)
+static bool is_finished(vw_command_state state)
 {
-	return state != VW_COMMAND_STATE_QUEUED && state != VW_COMMAND_STATE_DELIVERED &&
-	       state != VW_COMMAND_STATE_RUNNING;
+	return state >= VW_COMMAND_STATE_DONE;
+}
+
+/* Finishes those that were never delivered in time. */
+static void expire(struct vw_pg_tx *tx, const char *agent_id, int64_t now)
+{
+	struct vw_pg_params p;
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_int8(&p, now);
+	vw_pg_int4(&p, VW_COMMAND_STATE_EXPIRED);
+	vw_pg_int4(&p, VW_COMMAND_STATE_QUEUED);
+	vw_pg_query(
+	    tx,
+	    "UPDATE commands SET state = $4, finished_at = $3 WHERE organization_id = $1 AND agent_id = $2::uuid"
+	    " AND finished_at IS NULL AND state = $5 AND expires_at <= $3",
+	    &p);
 }
 
 /* ---- A new one ---- */
 
-static void ask_open(struct vw_pg_tx *tx, const vw_stored_command *command)
+static void ask_open(struct vw_pg_tx *tx, const char *agent_id)
 {
 	struct vw_pg_params p;
-	vw_pg_agent_params(tx, command->agent_id, &p);
-	vw_pg_int8(&p, command->command->issued_at);
-	vw_pg_query(
-	    tx,
-	    "SELECT count(*) FROM commands WHERE organization_id = $1 AND agent_id = $2::uuid"
-	    " AND finished_at IS NULL AND (delivered_at IS NOT NULL OR expires_at IS NULL OR expires_at > $3)",
-	    &p);
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_query(tx,
+		    "SELECT count(*) FROM commands WHERE organization_id = $1 AND agent_id = $2::uuid"
+		    " AND finished_at IS NULL",
+		    &p);
+}
+
+static void check_open(struct vw_pg_tx *tx)
+{
+	const PGresult *result = vw_pg_result(tx);
+	if (result && vw_pg_int(result, 0, 0) >= VW_MAX_OPEN_COMMANDS)
+		vw_pg_refuse(tx, VW_ELIMIT, "the agent has %d commands open already (VW_MAX_OPEN_COMMANDS)",
+			     VW_MAX_OPEN_COMMANDS);
 }
 
 /* What is given out is kept by its hash, and is what the agent is to have from now on. */
@@ -51,6 +72,7 @@ static void put_desired(struct vw_pg_tx *tx, const vw_stored_command *command, v
 	vw_pg_agent_update(tx, agent);
 }
 
+/* Without its secrets: they are in their own table. */
 static void insert(struct vw_pg_tx *tx, const vw_stored_command *command)
 {
 	struct vw_pg_params p;
@@ -59,34 +81,43 @@ static void insert(struct vw_pg_tx *tx, const vw_stored_command *command)
 	vw_pg_agent_params(tx, command->agent_id, &p);
 	vw_pg_fields(&p, &bare.base, "id kind issued_at expires_at");
 	vw_pg_packed(&p, &bare.base);
-	vw_pg_int4(&p, command->has_state ? (int32_t)command->state : (int32_t)VW_COMMAND_STATE_QUEUED);
-	vw_pg_fields(&p, &command->base, "delivered_at finished_at update");
+	vw_pg_int4(&p, VW_COMMAND_STATE_QUEUED);
 	vw_pg_do(tx,
-		 "INSERT INTO commands (organization_id, agent_id, id, kind, issued_at, expires_at, command, state,"
-		 " delivered_at, finished_at, update)"
-		 " VALUES ($1, $2::uuid, $3::uuid, $4, coalesce($5, 0), $6, $7, $8, $9, $10, $11)",
+		 "INSERT INTO commands (organization_id, agent_id, id, kind, issued_at, expires_at, command, state)"
+		 " VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8)",
 		 &p);
+}
+
+static int check_command(const vw_command *command, struct vw_error *err)
+{
+	if (!command || !command->id || !vw_agent_id_valid(command->id) || !command->has_kind ||
+	    !command->has_issued_at)
+		return vw_error_set(err, VW_EINVAL, "a command needs an id (UUID in lower case), a kind and a time");
+	if (command->content.len > VW_MAX_POLICY_FILE)
+		return vw_error_set(err, VW_ELIMIT, "a file of %zu bytes (VW_MAX_POLICY_FILE)", command->content.len);
+	return 0;
 }
 
 int vw_pg_command_create(struct vw_fleet_store *store, const vw_stored_command *command, struct vw_error *err)
 {
 	struct vw_pg_tx tx;
 	vw_agent *agent = NULL;
-	if (!command->command || !command->command->id || !vw_agent_id_valid(command->command->id))
-		return vw_error_set(err, VW_EINVAL, "a command's id is a UUID in lower case");
+	int rc = check_command(command->command, err);
+	if (rc < 0)
+		return rc;
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, command->organization, VW_PG_WRITE, err);
 	vw_pg_agent_ask(&tx, command->agent_id, true);
-	ask_open(&tx, command);
+	expire(&tx, command->agent_id, command->command->issued_at);
+	ask_open(&tx, command->agent_id);
 	vw_pg_agent_read(&tx, command->agent_id, tx.arena, &agent);
-	const PGresult *result = vw_pg_result(&tx);
-	if (result && vw_pg_int(result, 0, 0) >= VW_MAX_OPEN_COMMANDS)
-		vw_pg_refuse(&tx, VW_ELIMIT, "agent %s has %d open commands (VW_MAX_OPEN_COMMANDS)",
-			     command->agent_id, VW_MAX_OPEN_COMMANDS);
+	vw_pg_result(&tx); /* of what has expired */
+	check_open(&tx);
 	put_desired(&tx, command, agent);
 	insert(&tx, command);
 	vw_pg_notify(&tx, VW_CHANGE_COMMAND, command->organization, command->agent_id);
 	vw_pg_commit(&tx);
-	return vw_pg_end(&tx);
+	rc = vw_pg_end(&tx);
+	return rc == VW_EBUSY ? vw_error_set(err, rc, "a command with this id is there already") : rc;
 }
 
 /* ---- Reading ---- */
@@ -123,17 +154,19 @@ int vw_pg_command_list(struct vw_fleet_store *store, struct vw_arena *arena, int
 	int rc = vw_pg_page_read(&listing, page, sizeof(place), arena, place, &first, err);
 	if (rc < 0)
 		return rc;
+	if (agent_id && !vw_agent_id_valid(agent_id))
+		return vw_error_set(err, VW_EINVAL, "what is asked for is no agent's id");
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_READ, err);
 	vw_pg_params(&tx, &p);
-	vw_pg_text(&p, agent_id && vw_agent_id_valid(agent_id) ? agent_id : NULL);
+	vw_pg_text(&p, agent_id);
 	vw_pg_int8(&p, vw_pg_place_int(place));
 	vw_pg_uuid(&p, place + 8);
 	vw_pg_int8(&p, (int64_t)page->limit + 1);
-	vw_pg_bool(&p, !agent_id);
 	vw_pg_bool(&p, first);
 	vw_pg_query(&tx,
-		    "SELECT " COLUMNS " FROM commands WHERE organization_id = $1 AND ($6 OR agent_id = $2::uuid)"
-		    " AND ($7 OR (issued_at, id) < ($3, $4)) ORDER BY issued_at DESC, id DESC LIMIT $5",
+		    "SELECT " COLUMNS
+		    " FROM commands WHERE organization_id = $1 AND ($2 IS NULL OR agent_id = $2::uuid)"
+		    " AND ($6 OR (issued_at, id) < ($3, $4)) ORDER BY issued_at DESC, id DESC LIMIT $5",
 		    &p);
 	if (vw_pg_page_rows(&tx, &verifywise__v1__stored_command__descriptor, &listing, page, arena, &got) == 0) {
 		*out = (vw_stored_command **)got.rows;
@@ -145,18 +178,6 @@ int vw_pg_command_list(struct vw_fleet_store *store, struct vw_arena *arena, int
 
 /* ---- Those that wait ---- */
 
-static void expire(struct vw_pg_tx *tx, const char *agent_id, int64_t now)
-{
-	struct vw_pg_params p;
-	vw_pg_agent_params(tx, agent_id, &p);
-	vw_pg_int8(&p, now);
-	vw_pg_int4(&p, VW_COMMAND_STATE_EXPIRED);
-	vw_pg_do(tx,
-		 "UPDATE commands SET state = $4, finished_at = $3 WHERE organization_id = $1 AND agent_id = $2::uuid"
-		 " AND finished_at IS NULL AND delivered_at IS NULL AND expires_at <= $3",
-		 &p);
-}
-
 int vw_pg_command_open(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
 		       const char *agent_id, int64_t now, vw_stored_command ***out, size_t *out_count,
 		       struct vw_error *err)
@@ -165,14 +186,19 @@ int vw_pg_command_open(struct vw_fleet_store *store, struct vw_arena *arena, int
 	struct vw_pg_params p;
 	void **rows = NULL;
 	size_t count = 0;
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	bool expired = false;
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	expire(&tx, agent_id, now);
 	vw_pg_agent_params(&tx, agent_id, &p);
 	vw_pg_query(&tx,
 		    "SELECT " COLUMNS " FROM commands WHERE organization_id = $1 AND agent_id = $2::uuid"
 		    " AND finished_at IS NULL ORDER BY issued_at, id",
 		    &p);
+	if (vw_pg_affected(vw_pg_result(&tx)) > 0)
+		expired = true;
 	vw_pg_rows(&tx, &verifywise__v1__stored_command__descriptor, arena, &rows, &count);
+	if (expired)
+		vw_pg_notify(&tx, VW_CHANGE_COMMAND, organization, agent_id);
 	if (vw_pg_commit(&tx) == 0) {
 		*out = (vw_stored_command **)rows;
 		*out_count = count;
@@ -203,13 +229,15 @@ static void put_update(struct vw_pg_tx *tx, const char *agent_id, const vw_comma
 	vw_pg_agent_params(tx, agent_id, &p);
 	vw_pg_text(&p, update->id);
 	vw_pg_int4(&p, (int32_t)update->state);
-	vw_pg_int8(&p, update->at);
-	vw_pg_bool(&p, is_final(update->state));
+	vw_pg_int8(&p, update->has_at ? update->at : vw_clock_now());
 	vw_pg_packed(&p, &update->base);
 	vw_pg_do(tx,
-		 "UPDATE commands SET state = $4, delivered_at = coalesce(delivered_at, $5),"
-		 " finished_at = CASE WHEN $6 THEN $5 END, update = $7"
-		 " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid",
+		 is_finished(update->state)
+		     ? "UPDATE commands SET state = $4, finished_at = $5, update = $6"
+		       " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid"
+		     : "UPDATE commands SET state = $4, delivered_at = coalesce(delivered_at, $5),"
+		       " update = $6"
+		       " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid",
 		 &p);
 }
 
@@ -217,13 +245,18 @@ int vw_pg_command_update(struct vw_fleet_store *store, int32_t organization, con
 			 const vw_command_update *update, struct vw_error *err)
 {
 	struct vw_pg_tx tx;
-	if (update->has_result && update->result.len > VW_MAX_COMMAND_RESULT)
-		return vw_error_set(err, VW_ELIMIT, "a command's result is too large (VW_MAX_COMMAND_RESULT)");
+	if (update->state < VW_COMMAND_STATE_DELIVERED || update->state > VW_COMMAND_STATE_UNSUPPORTED)
+		return vw_error_set(err, VW_EINVAL, "%d is no state that a command can be said to be in",
+				    (int)update->state);
+	if (update->result.len > VW_MAX_COMMAND_RESULT)
+		return vw_error_set(err, VW_ELIMIT, "a result of %zu bytes (VW_MAX_COMMAND_RESULT)",
+				    update->result.len);
 	if (!update->id || !vw_agent_id_valid(update->id))
 		return vw_error_set(err, VW_ENOTFOUND, "the agent's command is not there");
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	const vw_stored_command *stored = ask_command(&tx, agent_id, update->id);
-	if (stored && !stored->has_finished_at) {
+	/* a word that comes late or twice changes nothing */
+	if (stored && !is_finished(stored->state) && update->state >= stored->state) {
 		put_update(&tx, agent_id, update);
 		vw_pg_notify(&tx, VW_CHANGE_COMMAND, organization, agent_id);
 		vw_pg_commit(&tx);

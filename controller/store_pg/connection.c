@@ -83,12 +83,8 @@ void vw_pg_connection_cleanup(PGconn **connection)
 bool vw_pg_is_alive(PGconn *connection)
 {
 	struct pollfd p = {.fd = PQsocket(connection), .events = POLLIN};
-	if (PQstatus(connection) != CONNECTION_OK || p.fd < 0)
-		return false;
-	if (poll(&p, 1, 0) <= 0)
-		return true;
-	/* what the server says unasked is a notice, or goodbye */
-	return PQconsumeInput(connection) && PQstatus(connection) == CONNECTION_OK;
+	/* what the server says unasked is goodbye; for the rare notice a new connection is no loss */
+	return PQstatus(connection) == CONNECTION_OK && p.fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
 int vw_pg_run(PGconn *connection, const char *sql, PGresult **out, struct vw_error *err)

@@ -12,7 +12,7 @@
 int vw_pg_connect(const char *url, const char *role, PGconn **out, struct vw_error *err);
 void vw_pg_connection_cleanup(PGconn **connection); /* for VW_AUTO */
 
-/* False once the server closed it, also when nobody has spoken since. No round trip. */
+/* Of one on which nothing is under way: false once the server closed it or said anything unasked. No round trip. */
 bool vw_pg_is_alive(PGconn *connection);
 
 /* What a failed statement means to callers; fills err with the server's own first line. */

@@ -111,18 +111,19 @@ static int make_plan(struct vw_pg_tx *tx, struct vw_arena *arena, const struct v
 {
 	struct vw_chain chain;
 	void *organization = NULL;
-	vw_agent *agent = NULL;
 	vw_pg_one_if(tx, &verifywise__v1__organization__descriptor, arena, &organization);
-	vw_pg_agent_read(tx, batch->agent_id, arena, &agent);
+	vw_pg_agent_read(tx, batch->agent_id, arena, out_agent);
 	const PGresult *hashes = vw_pg_result(tx);
-	const char *refused = tx->code == 0 ? vw_agent_refused(organization, agent) : NULL;
-	if (refused)
-		vw_pg_refuse(tx, VW_EFORBIDDEN, "agent %s: %s", batch->agent_id, refused);
 	if (tx->code < 0)
 		return tx->code;
-	vw_agent_chain(agent, &chain);
+	vw_agent_chain(*out_agent, &chain);
+	const char *refused = vw_agent_refused(organization, *out_agent);
+	if (refused) {
+		*out = (struct vw_plan){.outcome = VW_INGEST_REFUSED, .chain = chain};
+		snprintf(out->reason, sizeof(out->reason), "%s", refused);
+		return 0;
+	}
 	tx->code = vw_plan_make(&chain, batch, stored_hash, (void *)(uintptr_t)hashes, arena, out, tx->err);
-	*out_agent = agent;
 	return tx->code;
 }
 
@@ -133,7 +134,7 @@ int vw_pg_ingest(struct vw_fleet_store *store_, struct vw_arena *arena, const st
 	struct vw_pg_tx tx;
 	struct vw_plan plan;
 	vw_agent *agent;
-	vw_pg_begin(&tx, pg->pool, batch->organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, pg->pool, batch->organization, VW_PG_WRITE_AGAIN, err);
 	ask_stored(&tx, batch);
 	if (make_plan(&tx, arena, batch, &agent, &plan) == 0)
 		store(&tx, pg, batch, &plan, agent);

@@ -32,6 +32,8 @@ int vw_pg_organization_create(struct vw_fleet_store *store, struct vw_arena *are
 		    " VALUES (current_setting('app.current_org')::int, $1, $2) RETURNING " COLUMNS,
 		    &p);
 	vw_pg_one(&tx, &verifywise__v1__organization__descriptor, arena, "the new organization", &row);
+	if (tx.code == 0)
+		tx.organization = ((vw_organization *)row)->id; /* now that it is known whose transaction it is */
 	if (vw_pg_commit(&tx) == 0)
 		*out = row;
 	int rc = vw_pg_end(&tx);
@@ -59,7 +61,7 @@ int vw_pg_organization_disable(struct vw_fleet_store *store, int32_t organizatio
 {
 	struct vw_pg_tx tx;
 	struct vw_pg_params p;
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	vw_pg_params(&tx, &p);
 	vw_pg_bool(&p, disabled);
 	vw_pg_query(&tx, "UPDATE organizations SET disabled = $2 WHERE organization_id = $1", &p);

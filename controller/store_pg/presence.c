@@ -53,13 +53,11 @@ int vw_pg_presence_get(struct vw_fleet_store *store, struct vw_arena *arena, int
 	void *row;
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_READ, err);
 	vw_pg_agent_params(&tx, agent_id, &p);
-	/* one that never connected is an empty message */
 	vw_pg_query(&tx,
-		    "SELECT p.*, p.organization_id AS organization FROM agents a LEFT JOIN agent_presences p"
-		    " ON p.organization_id = a.organization_id AND p.agent_id = a.agent_id"
-		    " WHERE a.organization_id = $1 AND a.agent_id = $2::uuid",
+		    "SELECT *, organization_id AS organization FROM agent_presences"
+		    " WHERE organization_id = $1 AND agent_id = $2::uuid",
 		    &p);
-	if (vw_pg_one(&tx, &verifywise__v1__agent_presence__descriptor, arena, "the agent", &row) == 0)
+	if (vw_pg_one(&tx, &verifywise__v1__agent_presence__descriptor, arena, "the agent's presence", &row) == 0)
 		*out = row;
 	return vw_pg_end(&tx);
 }
@@ -68,7 +66,7 @@ int vw_pg_presence_clear(struct vw_fleet_store *store, const char *replica, stru
 {
 	struct vw_pg_tx tx;
 	struct vw_pg_params p;
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, VW_PG_NO_ORGANIZATION, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, VW_PG_NO_ORGANIZATION, VW_PG_WRITE_AGAIN, err);
 	vw_pg_params(&tx, &p);
 	p.count = 0;
 	vw_pg_text(&p, replica);

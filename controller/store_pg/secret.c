@@ -2,8 +2,12 @@
 #include "store_pg.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#define MAX_SECRET_NAME 255 /* bytes */
 
 /* The version that is there (0: none) and how many secrets the agent has. */
 static void ask_standing(struct vw_pg_tx *tx, const char *agent_id, const char *name)
@@ -34,8 +38,9 @@ int vw_pg_secret_put(struct vw_fleet_store *store, const vw_stored_secret *secre
 	struct vw_pg_params p;
 	vw_agent *agent;
 	const vw_sealed_secret *sealed = secret->secret;
-	if (!sealed || !sealed->name || !*sealed->name || sealed->sealed.len == 0)
-		return vw_error_set(err, VW_EINVAL, "a secret has a name and is sealed");
+	if (!sealed || !sealed->name || !*sealed->name || strlen(sealed->name) > MAX_SECRET_NAME ||
+	    !vw_utf8_valid(sealed->name, strlen(sealed->name)) || sealed->sealed.len == 0)
+		return vw_error_set(err, VW_EINVAL, "a secret needs a name in UTF-8 and what is sealed");
 	if (sealed->sealed.len > VW_MAX_SEALED)
 		return vw_error_set(err, VW_ELIMIT, "secret %.60s is too large (VW_MAX_SEALED)", sealed->name);
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, secret->organization, VW_PG_WRITE, err);

@@ -52,7 +52,7 @@ int vw_pg_token_revoke(struct vw_fleet_store *store, int32_t organization, const
 {
 	struct vw_pg_tx tx;
 	struct vw_pg_params p;
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	vw_pg_params(&tx, &p);
 	vw_pg_text(&p, public_id);
 	vw_pg_int8(&p, at);

@@ -1,13 +1,16 @@
 /* trail.c: what operators and the controller itself did. */
 #include "store_pg.h"
 
+#include "base/clock.h"
+
 #define COLUMNS "id, organization_id AS organization, at, actor, action, object, text, int8send(id) AS place"
 
 void vw_pg_event_queue(struct vw_pg_tx *tx, const vw_controller_event *event)
 {
 	struct vw_pg_params p;
 	vw_pg_params(tx, &p);
-	vw_pg_fields(&p, &event->base, "at actor action object text");
+	vw_pg_int8(&p, event->has_at ? event->at : vw_clock_now());
+	vw_pg_fields(&p, &event->base, "actor action object text");
 	vw_pg_do(tx,
 		 "INSERT INTO controller_events (organization_id, at, actor, action, object, text)"
 		 " VALUES ($1, $2, $3, $4, $5, $6)",
@@ -17,8 +20,8 @@ void vw_pg_event_queue(struct vw_pg_tx *tx, const vw_controller_event *event)
 int vw_pg_event_put(struct vw_fleet_store *store, const vw_controller_event *event, struct vw_error *err)
 {
 	struct vw_pg_tx tx;
-	if (event->organization < 0)
-		return vw_error_set(err, VW_EINVAL, "an event has an organization, or 0 for none");
+	if (event->organization < 0 || !event->action)
+		return vw_error_set(err, VW_EINVAL, "an event of the trail needs an action");
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, event->organization, VW_PG_WRITE, err);
 	vw_pg_event_queue(&tx, event);
 	vw_pg_commit(&tx);

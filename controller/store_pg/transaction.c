@@ -1,7 +1,9 @@
 #include "transaction.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 #define RETRY_MS   50
 
 /* What the result of a queued statement is for. */
-enum kind { CHECKED, WANTED, XID, COMMITTED };
+enum kind { CHECKED, WANTED, COMMITTED };
 
 /* ---- Queue and results ---- */
 
@@ -71,8 +73,6 @@ static PGresult *advance(struct vw_pg_tx *tx)
 			return NULL;
 		if (kind == WANTED)
 			return result;
-		if (kind == XID)
-			snprintf(tx->xid, sizeof(tx->xid), "%s", PQgetvalue(result, 0, 0));
 		tx->committed |= kind == COMMITTED;
 		PQclear(result);
 	}
@@ -81,8 +81,11 @@ static PGresult *advance(struct vw_pg_tx *tx)
 
 static void queue(struct vw_pg_tx *tx, const char *sql, const struct vw_pg_params *params, enum kind kind)
 {
-	while (tx->code == 0 && tx->sent)
-		PQclear(advance(tx));
+	while (tx->code == 0 && tx->sent) {
+		PGresult *unread = advance(tx);
+		assert(!unread);
+		PQclear(unread);
+	}
 	if (tx->code < 0)
 		return;
 	if (tx->queued == VW_PG_QUEUE || (params && params->failed)) {
@@ -90,10 +93,9 @@ static void queue(struct vw_pg_tx *tx, const char *sql, const struct vw_pg_param
 			     "postgresql: the statement has too many parts or too large ones");
 		return;
 	}
-	/* the transaction's id comes as text, all others in binary */
 	int ok = PQsendQueryParams(tx->lease.connection, sql, params ? params->count : 0,
 				   params ? params->types : NULL, params ? params->values : NULL,
-				   params ? params->lengths : NULL, params ? params->formats : NULL, kind != XID);
+				   params ? params->lengths : NULL, params ? params->formats : NULL, 1);
 	if (ok)
 		tx->kinds[tx->queued++] = (uint8_t)kind;
 	else
@@ -135,8 +137,6 @@ static void begin(struct vw_pg_tx *tx, struct vw_pg_pool *pool, enum vw_pg_mode 
 	vw_pg_do(tx, "BEGIN", NULL);
 	if (mode == VW_PG_WRITE_LOOSE)
 		vw_pg_do(tx, "SET LOCAL synchronous_commit = off", NULL);
-	else
-		queue(tx, "SELECT pg_current_xact_id()::text", NULL, XID);
 }
 
 void vw_pg_begin(struct vw_pg_tx *tx, struct vw_pg_pool *pool, int32_t organization, enum vw_pg_mode mode,
@@ -172,7 +172,7 @@ void vw_pg_params(struct vw_pg_tx *tx, struct vw_pg_params *out)
 
 /* ---- Telling others ---- */
 
-static void queue_notify(struct vw_pg_tx *tx, enum vw_change_kind kind, int32_t organization, const char *agent_id)
+void vw_pg_notify(struct vw_pg_tx *tx, enum vw_change_kind kind, int32_t organization, const char *agent_id)
 {
 	struct vw_pg_params p;
 	char payload[64];
@@ -183,11 +183,6 @@ static void queue_notify(struct vw_pg_tx *tx, enum vw_change_kind kind, int32_t 
 	p.count = 0;
 	vw_pg_text(&p, payload);
 	vw_pg_do(tx, "SELECT pg_notify('verifywise_fleet', $1)", &p);
-}
-
-void vw_pg_notify(struct vw_pg_tx *tx, enum vw_change_kind kind, int32_t organization, const char *agent_id)
-{
-	queue_notify(tx, kind, organization, agent_id);
 }
 
 /* ---- End ---- */
@@ -216,33 +211,64 @@ static bool drain(struct vw_pg_tx *tx)
 	return false;
 }
 
-/* 1: committed, 0: not, negative: nobody could say. */
+/* Written with the transaction, for ask_outcome(); old ones go. */
+#define MARK_MS     ((int64_t)60 * 60 * 1000)
+#define CLEAR_MARKS "DELETE FROM commits WHERE organization_id = $1 AND at < $2"
+#define PUT_MARK    "INSERT INTO commits (organization_id, id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+
+static void queue_mark(struct vw_pg_tx *tx)
+{
+	struct vw_pg_params p;
+	int64_t now = vw_clock_now();
+	if (tx->code < 0 || tx->mode != VW_PG_WRITE)
+		return;
+	vw_random_bytes(tx->mark, sizeof(tx->mark));
+	vw_pg_params(tx, &p);
+	vw_pg_int8(&p, now - MARK_MS);
+	vw_pg_do(tx, CLEAR_MARKS, &p);
+	vw_pg_params(tx, &p);
+	vw_pg_uuid(&p, tx->mark);
+	vw_pg_int8(&p, now);
+	vw_pg_do(tx, PUT_MARK, &p);
+}
+
+/* 1: committed, 0: not, negative: nobody could say. The mark is put once more: that waits for a transaction that is still under way, fails if it was
+ * committed, and if not keeps it from being so later. */
+static int put_mark_again(struct vw_pg_tx *tx)
+{
+	struct vw_error unused = VW_ERROR_INIT;
+	struct vw_pg_tx again;
+	struct vw_pg_params p;
+	vw_pg_begin(&again, tx->pool, tx->organization, VW_PG_WRITE_AGAIN, &unused);
+	vw_pg_params(&again, &p);
+	vw_pg_uuid(&p, tx->mark);
+	vw_pg_int8(&p, vw_clock_now());
+	vw_pg_query(&again, PUT_MARK, &p);
+	int64_t put = vw_pg_affected(vw_pg_result(&again));
+	vw_pg_commit(&again);
+	int rc = vw_pg_end(&again);
+	return rc < 0 ? rc : put == 0;
+}
+
 static int ask_outcome(struct vw_pg_tx *tx)
 {
 	static const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-	struct vw_error unused;
-	char status[32] = "";
-	for (int64_t until = vw_clock_monotonic() + RESOLVE_MS; vw_clock_monotonic() < until;) {
-		PGconn *connection;
-		int rc = vw_pg_pool_connect(tx->pool, &connection, &unused);
-		if (rc == 0) {
-			rc = vw_pg_value(connection, "SELECT pg_xact_status($1::text::xid8)", tx->xid, status,
-					 sizeof(status), &unused);
-			PQfinish(connection);
-			if (rc == 0 && strcmp(status, "committed") == 0)
-				return 1;
-			if (rc == 0 && strcmp(status, "aborted") == 0)
-				return 0;
-		}
-		nanosleep(&pause, NULL);
+	int outcome = VW_EAGAIN;
+	/* our own connection is of no use any more, and there may be but one */
+	vw_pg_pool_give(tx->pool, &tx->lease, false);
+	tx->taken = false;
+	for (int64_t until = vw_clock_monotonic() + RESOLVE_MS; outcome < 0 && vw_clock_monotonic() < until;) {
+		outcome = put_mark_again(tx);
+		if (outcome < 0)
+			nanosleep(&pause, NULL);
 	}
-	return VW_EAGAIN;
+	return outcome;
 }
 
 /* The connection broke between our COMMIT and its answer. */
 static void resolve(struct vw_pg_tx *tx)
 {
-	int committed = tx->xid[0] ? ask_outcome(tx) : VW_EAGAIN;
+	int committed = ask_outcome(tx);
 	if (committed == 1)
 		tx->code = 0;
 	else if (committed == 0)
@@ -255,15 +281,13 @@ static void resolve(struct vw_pg_tx *tx)
 
 static int commit(struct vw_pg_tx *tx, const enum vw_change_kind *tell, const char *agent_id)
 {
-	/* the transaction's id must be known before the commit is under way */
-	while (tx->code == 0 && tx->mode == VW_PG_WRITE && !tx->xid[0] && tx->queued > 0)
-		PQclear(advance(tx));
+	queue_mark(tx);
 	queue(tx, "COMMIT", NULL, COMMITTED);
 	if (tx->code < 0)
 		return tx->code;
 	if (tell) {
 		vw_pg_do(tx, "SELECT set_config('synchronous_commit', 'off', true)", NULL);
-		queue_notify(tx, *tell, tx->organization, agent_id);
+		vw_pg_notify(tx, *tell, tx->organization, agent_id);
 	}
 	while (tx->code == 0 && tx->queued > 0)
 		PQclear(advance(tx));

@@ -22,7 +22,8 @@
 enum vw_pg_mode {
 	VW_PG_READ,        /* one round trip, nothing to commit */
 	VW_PG_WRITE,       /* committed by vw_pg_commit() */
-	VW_PG_WRITE_LOOSE, /* the same, but the commit does not wait for the disk */
+	VW_PG_WRITE_AGAIN, /* the same, of what can be done twice: then no mark is needed */
+	VW_PG_WRITE_LOOSE, /* the same, and the commit does not wait for the disk */
 };
 
 struct vw_pg_tx {
@@ -38,7 +39,7 @@ struct vw_pg_tx {
 	int queued, read;           /* since the last round trip */
 	bool sent, committed;
 	PGresult *result; /* the last that was given out */
-	char xid[24];     /* "" until known */
+	uint8_t mark[16]; /* of VW_PG_WRITE */
 };
 
 /* `organization` NONE: app.current_org stays empty, for functions that need none. */
@@ -63,9 +64,10 @@ int vw_pg_refuse(struct vw_pg_tx *tx, int code, const char *fmt, ...) __attribut
 
 /* Tells all replicas, once this is committed. `agent_id` may be NULL. */
 void vw_pg_notify(struct vw_pg_tx *tx, enum vw_change_kind kind, int32_t organization, const char *agent_id);
-/* A commit whose answer is lost is looked up, so that success and VW_EAGAIN are both the truth; VW_EAGAIN says so where even that was in vain. */
+/* A connection can break between the commit and its answer. Then the transaction's mark, a row of table commits that is written with it, is looked for: success and
+ * VW_EAGAIN are both the truth, and VW_EAGAIN says so where the database stays away for too long to tell. Of what can be done again, a lost answer is VW_EAGAIN. */
 int vw_pg_commit(struct vw_pg_tx *tx);
-/* The same for a kind of change that may be lost with a crash: it is told after the commit and does not hold it up. */
+/* The same for a kind of change that may be lost with a crash: it is told behind the commit and does not hold up others, which telling in a transaction does. */
 int vw_pg_commit_and_tell(struct vw_pg_tx *tx, enum vw_change_kind kind, const char *agent_id);
 /* Rolls back what was not committed and gives the connection back. */
 int vw_pg_end(struct vw_pg_tx *tx);

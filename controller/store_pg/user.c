@@ -62,10 +62,9 @@ int vw_pg_user_list(struct vw_fleet_store *store, struct vw_arena *arena, int32_
 	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_READ, err);
 	vw_pg_params(&tx, &p);
 	vw_pg_query(&tx,
-		    organization == 0
-			? "SELECT " COLUMNS
-			  " FROM operator_users() WHERE $1 = 0 ORDER BY users.organization_id, public_id"
-			: "SELECT " COLUMNS " FROM users WHERE organization_id = $1 ORDER BY public_id",
+		    organization == 0 ? "SELECT " COLUMNS
+					" FROM operator_users() u WHERE $1 = 0 ORDER BY u.organization_id, public_id"
+				      : "SELECT " COLUMNS " FROM users WHERE organization_id = $1 ORDER BY public_id",
 		    &p);
 	if (vw_pg_rows(&tx, &verifywise__v1__user__descriptor, arena, &rows, &count) == 0) {
 		*out = (vw_user **)rows;
@@ -79,7 +78,7 @@ int vw_pg_user_revoke(struct vw_fleet_store *store, int32_t organization, const 
 {
 	struct vw_pg_tx tx;
 	struct vw_pg_params p;
-	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE, err);
+	vw_pg_begin(&tx, vw_pg_of(store)->pool, organization, VW_PG_WRITE_AGAIN, err);
 	vw_pg_params(&tx, &p);
 	vw_pg_text(&p, public_id);
 	vw_pg_int8(&p, at);

@@ -113,7 +113,7 @@ static void ask_page(struct vw_pg_tx *tx, const struct vw_version_query *q, cons
 		 " FROM versions v WHERE " FILTER " AND ($13 OR (%s%s" NAME_KEYS
 		 ") %s (%s(SELECT model_name FROM c), (SELECT version_order FROM c),"
 		 " (SELECT workspace FROM c), (SELECT agent_id FROM c)))"
-		 " ORDER BY %s%s%s v.model_name %s, v.version_order %s, v.workspace %s, v.agent_id %s LIMIT $12",
+		 " ORDER BY %s %s%s v.model_name %s, v.version_order %s, v.workspace %s, v.agent_id %s LIMIT $12",
 		 value, by_name ? "" : value, by_name ? "" : ", ", comparison, by_name ? "" : "$14, ",
 		 by_name ? "" : value, by_name ? "" : way, by_name ? "" : ",", way, way, way, way);
 	vw_pg_query(tx, sql, &p);

@@ -2,12 +2,11 @@
  * first thing told after it is back is VW_CHANGE_LOST. */
 #include "store_pg.h"
 
-#include "base/clock.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,19 +30,31 @@ struct vw_pg_watch {
 
 /* ---- What is told ---- */
 
+/* One number and the blank behind it; the text moves on. */
+static bool take_number(const char **text, int64_t *out)
+{
+	char digits[16];
+	size_t len = strcspn(*text, " ");
+	if (len == 0 || len >= sizeof(digits) || (*text)[len] != ' ')
+		return false;
+	memcpy(digits, *text, len);
+	digits[len] = 0;
+	*text += len + 1;
+	return vw_text_int64(digits, out);
+}
+
 /* "kind organization agent", which anybody who may connect to the database can send. */
 static bool parse(const char *text, struct vw_change *out)
 {
-	int kind, organization, end = 0;
+	int64_t kind, organization;
 	struct vw_change change = {0};
-	if (sscanf(text, "%d %d %n", &kind, &organization, &end) != 2 || end == 0 || kind < VW_CHANGE_AGENT ||
-	    kind > VW_CHANGE_ORGANIZATION || organization < 1)
+	if (!take_number(&text, &kind) || !take_number(&text, &organization) || kind < VW_CHANGE_AGENT ||
+	    kind > VW_CHANGE_ORGANIZATION || organization < 1 || organization > INT32_MAX)
 		return false;
-	text += end;
-	if (*text && !vw_agent_id_valid(text))
+	if (kind == VW_CHANGE_ORGANIZATION ? *text != 0 : !vw_agent_id_valid(text))
 		return false;
 	change.kind = (enum vw_change_kind)kind;
-	change.organization = organization;
+	change.organization = (int32_t)organization;
 	memcpy(change.agent_id, text, strlen(text));
 	*out = change;
 	return true;

@@ -107,6 +107,16 @@ CREATE TABLE verifywise_fleet.controller_events (
 ) PARTITION BY HASH (organization_id);
 SELECT verifywise_fleet.make_tenant_table('controller_events', 'SELECT, INSERT');
 
+-- A mark for each transaction of which a client may have to ask whether it was committed, because the connection broke before the answer came. Transaction
+-- ids do not answer that: behind a crash they are given out again. Marks of the last hour stay.
+CREATE TABLE verifywise_fleet.commits (
+	organization_id integer NOT NULL CHECK (organization_id >= 0),
+	id uuid NOT NULL,
+	at bigint NOT NULL,
+	PRIMARY KEY (organization_id, id)
+) PARTITION BY HASH (organization_id);
+SELECT verifywise_fleet.make_tenant_table('commits', 'SELECT, INSERT, DELETE');
+
 -- What has to be asked before the organization is known, and what the operator of all of them asks. The owner may read these four tables
 -- whatever app.current_org says; the functions below run as the owner, and answer only what their names say.
 CREATE POLICY lookup ON verifywise_fleet.organizations FOR SELECT TO CURRENT_USER USING (true);
