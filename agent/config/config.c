@@ -123,55 +123,77 @@ bool vw_config_refuses(const struct vw_config *config, const char *kind)
 	return listed(config->controller_refuse, kind) || listed(config->controller_refuse, "all");
 }
 
-/* Never what says how far the controller may go. */
+/* Never what says how far the controller may go, nor where what it gave lies. */
 static bool may_be_set(void *context, const char *key)
 {
 	const struct config *c = context;
-	return strncmp(key, "controller.", strlen("controller.")) != 0 && listed(c->pub.controller_settings, key);
+	return strncmp(key, "controller.", strlen("controller.")) != 0 && strcmp(key, "state_dir") != 0 &&
+	       listed(c->pub.controller_settings, key);
 }
 
-static int lay_over(struct config *c, const char *folder, struct vw_error *err)
+static char *given_path(struct config *c, const char *folder, const char *name)
+{
+	return vw_arena_printf(vw_settings_arena(c->settings), "%s/controller/%s", folder, name);
+}
+
+static int overlay(struct config *c, const char *text, size_t len, struct vw_error *err)
+{
+	return vw_settings_overlay(c->settings, text, len, "controller", may_be_set, c, err);
+}
+
+static int overlay_file(struct config *c, const char *folder, struct vw_error *err)
 {
 	struct vw_buffer text;
-	const char *path =
-	    vw_arena_printf(vw_settings_arena(c->settings), "%s/controller/configuration.yaml", folder);
+	const char *path = given_path(c, folder, "configuration.yaml");
 	if (!path)
 		return no_memory(err);
-	if (access(path, F_OK) != 0 || vw_config_refuses(&c->pub, "set_configuration"))
+	if (access(path, F_OK) != 0)
 		return 0;
 	vw_buffer_init(&text, VW_MAX_CONFIG_FILE);
 	int code = vw_file_read(path, VW_MAX_CONFIG_FILE, &text, err);
 	if (code == 0)
-		code = vw_settings_overlay(c->settings, vw_buffer_text(&text), text.len, "controller", may_be_set, c,
-					   err);
+		code = overlay(c, vw_buffer_text(&text), text.len, err);
 	vw_buffer_reset(&text);
-	return code;
+	return code < 0 ? vw_error_context(err, code, "%s (deleted, it comes again)", path) : 0;
 }
 
-static int take_policy(struct config *c, const char *folder, struct vw_error *err)
+static int lay_over(struct config *c, const char *folder, const struct vw_config_given *given, struct vw_error *err)
 {
-	const char *path = vw_arena_printf(vw_settings_arena(c->settings), "%s/controller/policy.yaml", folder);
+	if (vw_config_refuses(&c->pub, "set_configuration"))
+		return 0;
+	if (!given || !given->has_configuration)
+		return overlay_file(c, folder, err);
+	return given->configuration_len ? overlay(c, given->configuration, given->configuration_len, err) : 0;
+}
+
+static int take_policy(struct config *c, const char *folder, const struct vw_config_given *given,
+		       struct vw_error *err)
+{
+	const char *path = given_path(c, folder, "policy.yaml");
 	if (!path)
 		return no_memory(err);
-	if (access(path, F_OK) != 0 || vw_config_refuses(&c->pub, "set_policy"))
+	bool there = given && given->has_policy ? given->policy_len > 0 : access(path, F_OK) == 0;
+	if (!there || vw_config_refuses(&c->pub, "set_policy"))
 		return 0;
 	return vw_settings_set(c->settings, offsetof(struct vw_config, policy_file), path, "controller", err);
 }
 
 /* Where the state is does not belong to what was decided: the hash is taken before it is set. */
-static int place_state(struct config *c, const char *folder, const char *state_dir, struct vw_error *err)
+static int place_state(struct config *c, const char *folder, const char *state_dir,
+		       const struct vw_config_given *given, struct vw_error *err)
 {
-	int code = lay_over(c, folder, err);
+	int code = lay_over(c, folder, given, err);
 	vw_settings_hash(c->settings, c->pub.sha256);
 	if (code == 0)
-		code = take_policy(c, folder, err);
+		code = take_policy(c, folder, given, err);
 	if (code < 0 || (!state_dir && c->pub.state_dir))
 		return code;
 	return vw_settings_set(c->settings, offsetof(struct vw_config, state_dir), folder,
 			       state_dir ? "--state" : "default", err);
 }
 
-static int fill(struct config *c, const char *path, const char *state_dir, struct vw_error *err)
+static int fill(struct config *c, const char *path, const char *state_dir, const struct vw_config_given *given,
+		struct vw_error *err)
 {
 	int code = vw_settings_open(&config_settings, path, c, &c->settings, err);
 	if (code < 0)
@@ -181,7 +203,7 @@ static int fill(struct config *c, const char *path, const char *state_dir, struc
 	const char *folder = state_folder(c, state_dir, err);
 	if (!folder)
 		return err ? err->code : VW_ECONFIG;
-	code = place_state(c, folder, state_dir, err);
+	code = place_state(c, folder, state_dir, given, err);
 	if (c->pub.credential.aws_sigv4)
 		c->pub.mlflow.aws_sigv4_service = "execute-api"; /* as MLflow's own client signs */
 	return code < 0 ? code : read_headers(c, err);
@@ -189,11 +211,17 @@ static int fill(struct config *c, const char *path, const char *state_dir, struc
 
 int vw_config_load(const char *path, const char *state_dir, struct vw_config **out, struct vw_error *err)
 {
+	return vw_config_try(path, state_dir, NULL, out, err);
+}
+
+int vw_config_try(const char *path, const char *state_dir, const struct vw_config_given *given,
+		  struct vw_config **out, struct vw_error *err)
+{
 	struct config *c = calloc(1, sizeof(*c));
 	if (!c)
 		return no_memory(err);
 	vw_buffer_init(&c->headers, VW_MAX_SECRET_FILE);
-	int code = fill(c, path, state_dir, err);
+	int code = fill(c, path, state_dir, given, err);
 	if (code == 0) {
 		*out = &c->pub;
 		return 0;

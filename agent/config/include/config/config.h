@@ -80,6 +80,16 @@ struct vw_config {
 int vw_config_load(const char *path, const char *state_dir, struct vw_config **out, struct vw_error *err);
 void vw_config_close(struct vw_config *config); /* wipes; NULL is fine */
 
+/* What the controller would give in place of what lies in <state_dir>/controller; borrowed for the call. */
+struct vw_config_given {
+	bool has_policy, has_configuration; /* otherwise what lies there counts */
+	const char *policy, *configuration;
+	size_t policy_len, configuration_len; /* 0: none, the local file counts */
+};
+/* vw_config_load() as it would be with them. A policy itself is not looked at: policy_file names where it would lie. */
+int vw_config_try(const char *path, const char *state_dir, const struct vw_config_given *given,
+		  struct vw_config **out, struct vw_error *err);
+
 /* True if the local file forbids this kind of command ("set_policy"). */
 bool vw_config_refuses(const struct vw_config *config, const char *kind);
 
