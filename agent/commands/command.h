@@ -30,11 +30,16 @@ int exit_code_of(int code);
 
 /* The configuration that the command line and the environment ask for. */
 int config_load(const struct vw_cli_invocation *in, struct vw_config **out, struct vw_error *err);
+/* The same with `given` in place of what the controller gave; NULL: what it gave. */
+int config_try(const struct vw_cli_invocation *in, const struct vw_config_given *given, struct vw_config **out,
+	       struct vw_error *err);
 
 /* For commands that only read: the configuration and the store, opened; NULL-safe to close. Prints what is wrong. */
 struct session {
 	struct vw_config *config;
 	struct vw_store *store;
+	const struct trial
+	    *trial; /* what is tried in place of what the controller gave; NULL: nothing, as ever but in a reload */
 };
 int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out);
 void session_close(struct session *session);

@@ -1,7 +1,8 @@
 /* enroll_command.c: `enroll` and `unenroll`. */
 #include "command.h"
 
-#include "base/file.h"
+#include "cli/terminal.h"
+#include "remote.h"
 #include "uplink/identity.h"
 
 #include <stdio.h>
@@ -26,12 +27,22 @@ static int read_token(const struct vw_cli_invocation *in, struct vw_secret **out
 	return code;
 }
 
+static void print_issued(const vw_issued *issued, struct vw_arena *arena)
+{
+	const char *name = issued->organization_name ? vw_cli_safe(arena, issued->organization_name) : "";
+	printf("enrolled as agent %s of organization %s%s%s%s\nstreams go to %s; start vw-agent run\n",
+	       vw_cli_safe(arena, issued->agent_id), vw_cli_safe(arena, issued->organization), name[0] ? " (" : "",
+	       name, name[0] ? ")" : "", vw_cli_safe(arena, issued->session_endpoint));
+}
+
+/* What an earlier controller gave does not count for the next one. Dropped last: until it is enrolled as another, the agent is what it was. */
 static int enroll(const struct vw_cli_invocation *in, const struct session *session, const struct vw_secret *token,
 		  struct vw_error *err)
 {
 	vw_issued *issued;
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	const struct vw_config *config = session->config;
+	bool other = vw_cli_given(in, "new-agent");
 	struct vw_enrollment enrollment = {.url = in->positional[0],
 					   .token = token,
 					   .state_dir = config->state_dir,
@@ -42,15 +53,12 @@ static int enroll(const struct vw_cli_invocation *in, const struct session *sess
 						     .cancel = &vw_cli_cancelled}};
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the enrolment");
-	int code =
-	    vw_identity_enroll(session->store, &enrollment, vw_cli_given(in, "new-agent"), arena, &issued, err);
-	if (code < 0)
-		return code;
-	printf("enrolled as agent %s of organization %s%s%s%s\nstreams go to %s; start vw-agent run\n",
-	       issued->agent_id, issued->organization, issued->organization_name ? " (" : "",
-	       issued->organization_name ? issued->organization_name : "", issued->organization_name ? ")" : "",
-	       issued->session_endpoint);
-	return 0;
+	int code = vw_identity_enroll(session->store, &enrollment, other, arena, &issued, err);
+	if (code == 0)
+		code = remote_forget(session->store, config->state_dir, other, err);
+	if (code == 0)
+		print_issued(issued, arena);
+	return code;
 }
 
 int run_enroll(struct vw_cli_invocation *in)
@@ -70,6 +78,19 @@ int run_enroll(struct vw_cli_invocation *in)
 	return code;
 }
 
+/* The identity goes last: until then all of it can be done again. */
+static int leave(const struct session *session, struct vw_error *err)
+{
+	struct vw_identity *identity = NULL;
+	const char *state_dir = session->config->state_dir;
+	int code = vw_identity_open(state_dir, &identity, err);
+	vw_identity_close(identity);
+	if (code == VW_ENOTFOUND)
+		return code; /* any other: it is broken, and goes all the same */
+	code = remote_forget(session->store, state_dir, false, err);
+	return code < 0 ? code : vw_identity_forget(session->store, state_dir, err);
+}
+
 int run_unenroll(struct vw_cli_invocation *in)
 {
 	struct vw_error err = VW_ERROR_INIT;
@@ -77,7 +98,7 @@ int run_unenroll(struct vw_cli_invocation *in)
 	int code = session_open(in, VW_KV_WRITE, &session);
 	if (code != EXIT_OK)
 		return code;
-	if (vw_identity_forget(session.store, session.config->state_dir, &err) < 0)
+	if (leave(&session, &err) < 0)
 		code = report_error(&err);
 	else
 		printf("left the controller; the ledger stays in %s\n", session.config->state_dir);

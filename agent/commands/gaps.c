@@ -216,10 +216,10 @@ static bool fails(const struct gap_list *list, const char *severity)
 	return false;
 }
 
-static int print_sarif(const struct gap_list *list, const struct vw_config *config, struct vw_error *err)
+static int print_sarif(const struct gap_list *list, const struct session *session, struct vw_error *err)
 {
 	struct vw_policy *policy;
-	int code = policy_open(config, &policy, err);
+	int code = policy_open(session, &policy, err);
 	if (code < 0)
 		return code;
 	code = gaps_print_sarif(list, policy, err);
@@ -236,7 +236,7 @@ static int print(const struct vw_cli_invocation *in, const struct session *sessi
 	if (strcmp(format, "junit") == 0)
 		return gaps_print_junit(list, err);
 	if (strcmp(format, "sarif") == 0)
-		return print_sarif(list, session->config, err);
+		return print_sarif(list, session, err);
 	return gaps_print_table(list, order, vw_cli_colours(vw_cli_value(in, "color")), err);
 }
 

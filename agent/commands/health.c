@@ -22,6 +22,8 @@ struct health {
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
 	struct health_facts facts;
+	health_look look; /* called under the lock: who is asked cannot go away meanwhile */
+	void *look_arg;
 };
 
 /* ---- answers ---- */
@@ -60,13 +62,13 @@ static enum MHD_Result answer_page(struct MHD_Connection *connection, const stru
 {
 	struct vw_buffer body;
 	bool metrics = strcmp(path, "/metrics") == 0;
-	int64_t now_mono = vw_clock_monotonic();
+	int64_t now = vw_clock_now(), now_mono = vw_clock_monotonic();
 	vw_buffer_init(&body, 0);
 	if (metrics)
-		health_write_metrics(facts, &body);
+		health_write_metrics(facts, now, now_mono, &body);
 	else
-		health_write_progress(facts, vw_clock_now(), now_mono, &body);
-	bool good = metrics || health_progressing(facts, now_mono);
+		health_write_progress(facts, now, now_mono, &body);
+	bool good = metrics || health_troubles(facts, now, now_mono) == 0;
 	enum MHD_Result queued =
 	    answer(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 		   metrics ? "text/plain; version=0.0.4; charset=utf-8" : "application/json", &body);
@@ -74,12 +76,18 @@ static enum MHD_Result answer_page(struct MHD_Connection *connection, const stru
 	return queued;
 }
 
+static struct health_facts look(struct health *health)
+{
+	pthread_mutex_lock(&health->lock);
+	struct health_facts facts = health->facts;
+	facts.enrolled = health->look && health->look(health->look_arg, &facts.uplink);
+	pthread_mutex_unlock(&health->lock);
+	return facts;
+}
+
 static enum MHD_Result route(struct health *health, struct MHD_Connection *connection, const char *path)
 {
-	struct health_facts facts;
-	pthread_mutex_lock(&health->lock);
-	facts = health->facts;
-	pthread_mutex_unlock(&health->lock);
+	struct health_facts facts = look(health);
 	if (strcmp(path, "/livez") == 0)
 		return answer_text(connection, MHD_HTTP_OK, "alive\n");
 	if (strcmp(path, "/readyz") == 0)
@@ -185,5 +193,15 @@ void health_publish(struct health *health, const struct health_facts *facts)
 		return;
 	pthread_mutex_lock(&health->lock);
 	health->facts = *facts;
+	pthread_mutex_unlock(&health->lock);
+}
+
+void health_watch(struct health *health, health_look look_at, void *arg)
+{
+	if (!health)
+		return;
+	pthread_mutex_lock(&health->lock);
+	health->look = look_at;
+	health->look_arg = arg;
 	pthread_mutex_unlock(&health->lock);
 }

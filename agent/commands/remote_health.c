@@ -13,7 +13,7 @@ static void put_condition(vw_condition *condition, const char *name, bool ok, co
 		VW_SET(condition, since, since);
 }
 
-void remote_tell(struct remote *remote, const struct health_facts *f, const char *credential, bool paused)
+void remote_tell(struct remote *remote, const struct health_facts *f, const char *credential)
 {
 	vw_health health = VERIFYWISE__V1__HEALTH__INIT;
 	vw_condition source, *conditions[] = {&source};
@@ -34,7 +34,7 @@ void remote_tell(struct remote *remote, const struct health_facts *f, const char
 	VW_SET(&health, incomplete, f->census.incomplete);
 	VW_SET(&health, store_bytes, (int64_t)f->census.file_bytes);
 	VW_SET(&health, next_sync_at, f->next_due_at);
-	VW_SET(&health, paused, paused);
+	VW_SET(&health, paused, f->paused);
 	health.credential = (char *)(uintptr_t)credential;
 	remote_health(remote, &health);
 	remote_wake(remote);

@@ -1,11 +1,13 @@
-#include "remote_secrets.h"
+/* remote_secrets.c: credentials that an operator handed over, sealed to this agent: taken, and used. */
+#include "remote_given.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "fleet/seal.h"
 #include "proto/message.h"
-#include "remote.h"
+#include "storage/uplink.h"
 #include "uplink/identity.h"
 
 #include <stdio.h>
@@ -33,6 +35,16 @@ struct taking {
 	vw_held_secret **now;
 	size_t count;
 };
+
+static const char *const known_names[] = {"mlflow.username", "mlflow.password", "mlflow.token"};
+
+static bool known(const char *name)
+{
+	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++)
+		if (strcmp(known_names[i], name) == 0)
+			return true;
+	return false;
+}
 
 static const vw_held_secret *named(vw_held_secret *const *list, size_t count, const char *name)
 {
@@ -78,15 +90,28 @@ static int write_secrets(struct vw_txn *txn, void *arg, struct vw_error *err)
 			: vw_store_put_secrets(txn, t->arena, (const vw_held_secret *const *)t->now, t->count, err);
 }
 
+static int keep_secrets(void *arg, struct vw_error *err)
+{
+	const struct taking *t = arg;
+	return vw_kv_write(vw_store_kv(t->store), write_secrets, arg, err);
+}
+
 static int hold(struct taking *t, const struct vw_sealing_key *key, vw_sealed_secret *sealed, struct vw_error *err)
 {
 	struct vw_secret *secret;
 	vw_held_secret *held = vw_message_new(t->arena, &verifywise__v1__held_secret__descriptor);
-	if (!sealed->name || !held)
-		return vw_error_set(err, VW_EINVAL, "a secret without a name");
+	if (!held)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a secret");
+	if (!sealed->name || !known(sealed->name))
+		return vw_error_set(err, VW_EUNSUPPORTED,
+				    "this agent has no use for a secret named %.64s; there are mlflow.username, "
+				    "mlflow.password, mlflow.token",
+				    sealed->name ? sealed->name : "nothing");
+	if (named(t->now, t->count, sealed->name))
+		return vw_error_set(err, VW_EINVAL, "%s is there twice", sealed->name);
 	int code = vw_seal_open(key, (struct vw_bytes){sealed->sealed.data, sealed->sealed.len}, &secret, err);
 	if (code < 0)
-		return vw_error_context(err, code, "%.64s", sealed->name);
+		return vw_error_context(err, code, "%s", sealed->name);
 	held->secret = sealed;
 	held->fingerprint = fingerprint(vw_store_identity(t->store), secret, t->arena);
 	VW_SET(held, received_at, vw_clock_now());
@@ -95,8 +120,8 @@ static int hold(struct taking *t, const struct vw_sealing_key *key, vw_sealed_se
 	return held->fingerprint ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for a secret");
 }
 
-int remote_secrets_take(struct vw_store *store, const char *state_dir, const vw_command *command,
-			struct vw_arena *arena, struct vw_error *err)
+int remote_take_secrets(const struct remote_host *host, struct vw_store *store, const char *state_dir,
+			const vw_command *command, struct vw_arena *arena, struct vw_error *err)
 {
 	struct vw_identity *identity;
 	struct taking t = {.store = store, .arena = arena};
@@ -111,7 +136,10 @@ int remote_secrets_take(struct vw_store *store, const char *state_dir, const vw_
 	for (size_t i = 0; code == 0 && i < command->n_secrets; i++)
 		code = hold(&t, vw_identity_sealing_key(identity), command->secrets[i], err);
 	vw_identity_close(identity);
-	return code < 0 ? code : vw_kv_write(vw_store_kv(store), write_secrets, &t, err);
+	if (code < 0)
+		return code;
+	struct trial trial = {.has_secrets = true, .secrets = t.now, .secret_count = t.count};
+	return host->reload(host->arg, &trial, keep_secrets, &t, err);
 }
 
 /* ---- using ---- */
@@ -145,29 +173,51 @@ static int give(const struct vw_identity *identity, vw_held_secret *const *held,
 	return code < 0 ? code : 0;
 }
 
-int remote_give_secrets(const struct vw_config *config, struct vw_store *store, struct vw_credentials *credentials,
-			struct vw_error *err)
+/* What counts: what is tried, or what is in the store. */
+static int look_up(struct vw_store *store, const struct trial *trial, struct vw_arena *arena,
+		   vw_held_secret *const **out, size_t *out_count, struct vw_error *err)
 {
 	struct vw_txn *txn;
 	vw_held_secret **held;
+	if (trial && trial->has_secrets) {
+		*out = trial->secrets;
+		*out_count = trial->secret_count;
+		return 0;
+	}
+	int code = vw_txn_begin_read(vw_store_kv(store), &txn, err);
+	if (code < 0)
+		return code;
+	code = vw_store_secrets(txn, arena, &held, out_count, err);
+	vw_txn_end(txn);
+	*out = held;
+	return code;
+}
+
+int remote_give_secrets(const struct vw_config *config, struct vw_store *store, const struct trial *trial,
+			struct vw_credentials *credentials, struct vw_error *err)
+{
+	vw_held_secret *const *held;
 	size_t count;
 	struct vw_identity *identity;
+	struct vw_error why = VW_ERROR_INIT;
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for secrets");
 	if (!config->controller_secrets)
 		return 0;
-	int code = vw_txn_begin_read(vw_store_kv(store), &txn, err);
-	if (code < 0)
-		return code;
-	code = vw_store_secrets(txn, arena, &held, &count, err);
-	vw_txn_end(txn);
+	int code = look_up(store, trial, arena, &held, &count, err);
 	if (code < 0 || count == 0)
 		return code;
 	code = vw_identity_open(config->state_dir, &identity, err);
 	if (code < 0)
-		return code == VW_ENOTFOUND ? 0 : code; /* unenrolled: they cannot be opened any more */
-	code = give(identity, held, count, credentials, err);
+		return code == VW_ENOTFOUND ? 0 : code; /* not enrolled: there is nobody whose secrets they were */
+	code = give(identity, held, count, credentials, &why);
 	vw_identity_close(identity);
-	return code;
+	/* sealed to a key of another enrolment: a sync with what else there is shows more than none */
+	if (code == VW_EAUTH && !(trial && trial->has_secrets)) {
+		vw_log(VW_LOG_WARN, "secrets_unusable", VW_LOG_S("reason", why.message),
+		       VW_LOG_S("effect", "what the controller handed over is left out; hand it over again"));
+		return 0;
+	}
+	return code < 0 ? vw_error_set(err, code, "%s", why.message) : 0;
 }

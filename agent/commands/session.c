@@ -33,7 +33,13 @@ int report_error(const struct vw_error *err)
 
 int config_load(const struct vw_cli_invocation *in, struct vw_config **out, struct vw_error *err)
 {
-	return vw_config_load(vw_cli_value(in, "config"), vw_cli_value(in, "state"), out, err);
+	return config_try(in, NULL, out, err);
+}
+
+int config_try(const struct vw_cli_invocation *in, const struct vw_config_given *given, struct vw_config **out,
+	       struct vw_error *err)
+{
+	return vw_config_try(vw_cli_value(in, "config"), vw_cli_value(in, "state"), given, out, err);
 }
 
 int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out)

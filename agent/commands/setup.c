@@ -10,6 +10,7 @@ int setup_open(const struct session *session, struct setup **out, struct vw_erro
 		return vw_error_set(err, VW_ENOMEM, "no memory for a configuration");
 	setup->session = *session;
 	int code = source_open(&setup->session, true, &setup->source, err);
+	setup->session.trial = NULL;
 	if (code < 0) {
 		free(setup);
 		return code;
@@ -35,10 +36,11 @@ static int check_fixed(const struct vw_config *old, const struct vw_config *new,
 	return 0;
 }
 
-int setup_renew(const struct vw_cli_invocation *in, const struct setup *old, struct setup **out, struct vw_error *err)
+int setup_renew(const struct vw_cli_invocation *in, const struct setup *old, const struct trial *trial,
+		struct setup **out, struct vw_error *err)
 {
-	struct session session = {.store = old->session.store};
-	int code = config_load(in, &session.config, err);
+	struct session session = {.store = old->session.store, .trial = trial};
+	int code = config_try(in, trial ? &trial->files : NULL, &session.config, err);
 	if (code < 0)
 		return code;
 	code = check_fixed(old->session.config, session.config, err);

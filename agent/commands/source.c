@@ -7,10 +7,14 @@
 
 #include <string.h>
 
-int policy_open(const struct vw_config *config, struct vw_policy **out, struct vw_error *err)
+int policy_open(const struct session *session, struct vw_policy **out, struct vw_error *err)
 {
+	const struct vw_config *config = session->config;
+	const struct vw_config_given *tried = session->trial ? &session->trial->files : NULL;
 	struct vw_buffer text;
 	size_t len;
+	if (tried && tried->policy_len > 0)
+		return vw_policy_load(tried->policy, tried->policy_len, "the controller's policy", out, err);
 	if (!config->policy_file) {
 		const char *builtin = vw_policy_baseline(&len);
 		return vw_policy_load(builtin, len, "built-in policy", out, err);
@@ -46,7 +50,7 @@ static int open_client(const struct session *session, struct source *s, struct v
 	if (code == 0 && config->tracking_userinfo)
 		code = vw_credentials_add_userinfo(s->credentials, config->tracking_userinfo, err);
 	if (code == 0)
-		code = remote_give_secrets(config, session->store, s->credentials, err);
+		code = remote_give_secrets(config, session->store, session->trial, s->credentials, err);
 	if (code < 0)
 		return code;
 	if (identity->fingerprint_key.len != 32)
@@ -66,7 +70,7 @@ static int open_all(const struct session *session, bool ask, struct source *s, s
 	s->mapping = s->arena ? vw_mapping_open(s->arena) : NULL;
 	if (!s->mapping)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the mapping of tags");
-	int code = policy_open(config, &s->policy, err);
+	int code = policy_open(session, &s->policy, err);
 	if (code == 0)
 		code = vw_masker_open(config->mask_patterns, &s->masker, err);
 	if (code == 0)

@@ -6,6 +6,14 @@
 #include "compliance/policy.h"
 #include "sync/sync.h"
 
+/* What a controller's command would put in place of what lies in the state; borrowed. */
+struct trial {
+	struct vw_config_given files;
+	bool has_secrets;
+	vw_held_secret *const *secrets;
+	size_t secret_count;
+};
+
 struct source {
 	struct vw_arena *arena;
 	struct vw_credentials *credentials;
@@ -22,7 +30,7 @@ struct source {
 /* With `ask` false there is no client: for judging again what is stored. VW_ECONFIG says what is missing. */
 int source_open(const struct session *session, bool ask, struct source *out, struct vw_error *err);
 void source_close(struct source *source);
-/* The policy in force: the configured file or the built-in one. */
-int policy_open(const struct vw_config *config, struct vw_policy **out, struct vw_error *err);
+/* The policy in force: the configured file or the built-in one; or what is tried. */
+int policy_open(const struct session *session, struct vw_policy **out, struct vw_error *err);
 
 #endif

@@ -44,9 +44,9 @@ static void progress_is_an_age(void **state)
 {
 	(void)state;
 	struct health_facts facts = sample();
-	assert_true(health_progressing(&facts, 1000000));
-	assert_true(health_progressing(&facts, 1900000));
-	assert_false(health_progressing(&facts, 1900001));
+	assert_int_equal(health_troubles(&facts, 0, 1000000), 0);
+	assert_int_equal(health_troubles(&facts, 0, 1900000), 0);
+	assert_int_equal(health_troubles(&facts, 0, 1900001), HEALTH_SYNC_OVERDUE);
 }
 
 static json_t *progress_of(const struct health_facts *facts, int64_t now)
@@ -176,7 +176,7 @@ static void metrics_are_what_they_should_be(void **state)
 	facts.reloads_refused = 1;
 	facts.reload_refused = true;
 	vw_buffer_init(&body, 0);
-	health_write_metrics(&facts, &body);
+	health_write_metrics(&facts, facts.started_at, facts.alive_mono, &body);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (!strstr(vw_buffer_text(&body), lines[i]))
 			fail_msg("no line %s in\n%s", lines[i], vw_buffer_text(&body));

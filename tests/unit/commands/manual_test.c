@@ -67,7 +67,7 @@ static void every_metric_is_described(void **state)
 	(void)state;
 	read_page("vw-agent.1");
 	vw_buffer_init(&metrics, 0);
-	health_write_metrics(&facts, &metrics);
+	health_write_metrics(&facts, facts.started_at, facts.alive_mono, &metrics);
 	for (const char *line = vw_buffer_text(&metrics); (line = strstr(line, "# HELP ")); line++) {
 		char name[128];
 		assert_int_equal(sscanf(line, "# HELP %127s", name), 1);
