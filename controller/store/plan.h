@@ -30,4 +30,11 @@ typedef int (*vw_stored_hash)(uint64_t sequence, uint8_t out[VW_LEDGER_HASH], vo
 int vw_plan_make(const struct vw_chain *stored, const struct vw_ingest_batch *batch, vw_stored_hash hash, void *arg,
 		 struct vw_arena *arena, struct vw_plan *out, struct vw_error *err);
 
+/* The same entry by entry, for whoever needs each only once: `each` gets it, the plan's list stays empty, and `scratch`, where the entry and what was read off
+ * it are, is reset behind it. */
+typedef int (*vw_plan_each)(const struct vw_plan_entry *entry, void *arg, struct vw_error *err);
+int vw_plan_walk(const struct vw_chain *stored, const struct vw_ingest_batch *batch, vw_stored_hash hash,
+		 void *hash_arg, struct vw_arena *scratch, vw_plan_each each, void *arg, struct vw_plan *out,
+		 struct vw_error *err);
+
 #endif

@@ -54,7 +54,7 @@ static int look_at_agent(struct vw_txn *txn, const struct ingest *i, vw_agent **
 	return rc;
 }
 
-static int make_plan(struct vw_txn *txn, struct ingest *i, struct vw_error *err)
+static int make_plan(struct vw_txn *txn, struct ingest *i, struct vw_arena *scratch, struct vw_error *err)
 {
 	struct hashes hashes = {.txn = txn, .batch = i->batch};
 	vw_agent *agent;
@@ -64,19 +64,25 @@ static int make_plan(struct vw_txn *txn, struct ingest *i, struct vw_error *err)
 	vw_agent_chain(agent, &i->base);
 	if (i->refused)
 		return 0;
-	return vw_plan_make(&i->base, i->batch, stored_hash, &hashes, i->arena, &i->plan, err);
+	rc = vw_lmdb_prepare_begin(&i->prepared, i->batch, i->arena, err);
+	return rc < 0 ? rc
+		      : vw_plan_walk(&i->base, i->batch, stored_hash, &hashes, scratch, vw_lmdb_prepare, &i->prepared,
+				     &i->plan, err);
 }
 
 static int prepare(struct vw_lmdb_store *store, struct ingest *i, struct vw_error *err)
 {
+	VW_AUTO(vw_arena_cleanup) struct vw_arena *scratch = vw_arena_open(0);
 	struct vw_txn *txn;
 	i->plan = (struct vw_plan){0};
+	if (!scratch)
+		return vw_lmdb_no_memory(err);
 	int rc = vw_txn_begin_read(store->kv, &txn, err);
 	if (rc < 0)
 		return rc;
-	rc = make_plan(txn, i, err);
+	rc = make_plan(txn, i, scratch, err);
 	vw_txn_end(txn);
-	return rc < 0 ? rc : vw_lmdb_prepare(i->batch, &i->plan, i->arena, &i->prepared, err);
+	return rc;
 }
 
 /* ---- In the writer's thread ---- */

@@ -22,93 +22,86 @@ static int pack(struct vw_arena *arena, const ProtobufCMessage *message, struct 
 	return out->data ? 0 : vw_lmdb_no_memory(err);
 }
 
-static int prepare_entry(const struct vw_ingest_batch *batch, const struct vw_plan_entry *entry,
-			 struct vw_arena *arena, struct vw_lmdb_pair *out, struct vw_error *err)
+static int prepare_entry(const struct vw_plan_entry *entry, struct vw_lmdb_prepared *p, struct vw_error *err)
 {
+	struct vw_lmdb_pair *out = &p->entries[p->entry_count++];
 	struct vw_lmdb_key key;
 	vw_chained_entry chained =
 	    VERIFYWISE__V1__CHAINED_ENTRY__INIT; /* without what a newer agent may have added */
-	if (!vw_lmdb_key_entry(batch->organization, batch->agent_id, entry->sequence, &key))
+	if (!vw_lmdb_key_entry(p->batch->organization, p->batch->agent_id, entry->sequence, &key))
 		return vw_lmdb_not_found("such agent", err);
 	chained.has_payload = chained.has_chain_sha256 = 1;
 	chained.payload = entry->chained->payload;
 	chained.chain_sha256 = entry->chained->chain_sha256;
-	int rc = keep(arena, &key, &out->key, err);
-	return rc < 0 ? rc : pack(arena, &chained.base, &out->value, err);
+	int rc = keep(p->arena, &key, &out->key, err);
+	return rc < 0 ? rc : pack(p->arena, &chained.base, &out->value, err);
 }
 
-static int prepare_row(const struct vw_projection *projection, struct vw_arena *arena, struct vw_lmdb_prepared *out,
-		       struct vw_error *err)
+static int prepare_row(const struct vw_projection *projection, struct vw_lmdb_prepared *p, struct vw_error *err)
 {
 	const vw_version_row *row = projection->row;
 	const struct vw_version_key version = {row->agent_id, row->workspace, row->model_name, row->version_number};
-	struct vw_lmdb_row_change *change = &out->rows[out->row_count];
-	struct vw_lmdb_pair *history = &out->history[out->row_count];
+	struct vw_lmdb_row_change *change = &p->rows[p->row_count];
+	struct vw_lmdb_pair *history = &p->history[p->row_count++];
 	struct vw_lmdb_key key, history_key;
 	if (!vw_lmdb_key_version(row->organization, &version, &key))
 		return vw_error_set(err, VW_EINVAL, "a version that has no key");
 	vw_lmdb_key_history(vw_lmdb_bytes(&key), row->sequence, &history_key);
 	*change = (struct vw_lmdb_row_change){.is_removal = projection->is_removal, .removed_at = row->removed_at};
 	*history = (struct vw_lmdb_pair){.value = {"", 0}};
-	int rc = keep(arena, &key, &change->key, err);
+	int rc = keep(p->arena, &key, &change->key, err);
 	if (rc == 0)
-		rc = keep(arena, &history_key, &history->key, err);
+		rc = keep(p->arena, &history_key, &history->key, err);
 	if (rc == 0 && !projection->is_removal)
-		rc = vw_lmdb_version_pack(row, arena, &change->value, err);
-	out->row_count++;
+		rc = vw_lmdb_version_pack(row, p->arena, &change->value, err);
 	return rc;
 }
 
-static int prepare_events(const struct vw_projection *projection, struct vw_arena *arena,
-			  struct vw_lmdb_prepared *out, struct vw_error *err)
+static int prepare_event(const vw_event_row *row, struct vw_lmdb_prepared *p, struct vw_error *err)
 {
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < projection->event_count; i++) {
-		struct vw_lmdb_pair *event = &out->events[out->event_count++];
-		struct vw_lmdb_key key;
-		if (!vw_lmdb_key_event(projection->events[i], &key))
-			return vw_lmdb_not_found("such agent", err);
-		rc = keep(arena, &key, &event->key, err);
-		if (rc == 0)
-			rc = pack(arena, &projection->events[i]->base, &event->value, err);
-	}
-	return rc;
+	struct vw_lmdb_pair *event = vw_arena_alloc(p->arena, sizeof(*event));
+	struct vw_lmdb_key key;
+	if (!event)
+		return vw_lmdb_no_memory(err);
+	if (!vw_lmdb_key_event(row, &key))
+		return vw_lmdb_not_found("such agent", err);
+	int rc = keep(p->arena, &key, &event->key, err);
+	if (rc == 0)
+		rc = pack(p->arena, &row->base, &event->value, err);
+	return rc < 0 ? rc : vw_lmdb_rows_add(&p->events, event, err);
 }
 
-static int make_room(const struct vw_plan *plan, struct vw_arena *arena, struct vw_lmdb_prepared *out,
-		     struct vw_error *err)
+int vw_lmdb_prepare_begin(struct vw_lmdb_prepared *prepared, const struct vw_ingest_batch *batch,
+			  struct vw_arena *arena, struct vw_error *err)
 {
-	size_t events = 0;
-	for (size_t i = 0; i < plan->count; i++)
-		events += plan->entries[i].projection.event_count;
-	*out = (struct vw_lmdb_prepared){.entries = vw_arena_array(arena, plan->count, sizeof(*out->entries)),
-					 .rows = vw_arena_array(arena, plan->count, sizeof(*out->rows)),
-					 .history = vw_arena_array(arena, plan->count, sizeof(*out->history)),
-					 .events = vw_arena_array(arena, events, sizeof(*out->events))};
+	size_t count = batch->batch->n_entries;
+	*prepared = (struct vw_lmdb_prepared){.arena = arena,
+					      .batch = batch,
+					      .entries = vw_arena_array(arena, count, sizeof(*prepared->entries)),
+					      .rows = vw_arena_array(arena, count, sizeof(*prepared->rows)),
+					      .history = vw_arena_array(arena, count, sizeof(*prepared->history)),
+					      .events.arena = arena};
 	return vw_arena_failed(arena) ? vw_lmdb_no_memory(err) : 0;
 }
 
-int vw_lmdb_prepare(const struct vw_ingest_batch *batch, const struct vw_plan *plan, struct vw_arena *arena,
-		    struct vw_lmdb_prepared *out, struct vw_error *err)
+int vw_lmdb_prepare(const struct vw_plan_entry *entry, void *prepared, struct vw_error *err)
 {
-	int rc = make_room(plan, arena, out, err);
-	for (size_t i = 0; rc == 0 && i < plan->count; i++) {
-		const struct vw_plan_entry *entry = &plan->entries[i];
-		rc = prepare_entry(batch, entry, arena, &out->entries[out->entry_count++], err);
-		if (rc == 0 && entry->projection.row)
-			rc = prepare_row(&entry->projection, arena, out, err);
-		if (rc == 0)
-			rc = prepare_events(&entry->projection, arena, out, err);
-	}
+	struct vw_lmdb_prepared *p = prepared;
+	int rc = prepare_entry(entry, p, err);
+	if (rc == 0 && entry->projection.row)
+		rc = prepare_row(&entry->projection, p, err);
+	for (size_t i = 0; rc == 0 && i < entry->projection.event_count; i++)
+		rc = prepare_event(entry->projection.events[i], p, err);
 	return rc;
 }
 
 /* ---- In the writer's thread ---- */
 
-static int put(struct vw_lmdb_tx *tx, enum vw_lmdb_table table, const struct vw_lmdb_pair *pair, struct vw_error *err)
+/* What has the sequence in its key was never there before. */
+static int add(struct vw_lmdb_tx *tx, enum vw_lmdb_table table, const struct vw_lmdb_pair *pair, struct vw_error *err)
 {
 	tx->wrote = true;
-	return vw_kv_put(tx->txn, (int)table, pair->key, pair->value, err);
+	return vw_kv_add(tx->txn, (int)table, pair->key, pair->value, err);
 }
 
 static int remove_row(struct vw_arena *arena, const struct vw_lmdb_version *there, int64_t removed_at,
@@ -126,8 +119,7 @@ static int put_row(struct vw_lmdb_tx *tx, struct vw_arena *arena, const struct v
 		   struct vw_lmdb_counters *counters, struct vw_error *err)
 {
 	struct vw_lmdb_version there, now;
-	struct vw_lmdb_pair pair = {change->key, change->value};
-	struct vw_bytes stored;
+	struct vw_bytes stored, value = change->value;
 	int rc = vw_kv_get(tx->txn, VW_LMDB_VERSIONS, change->key, &stored, err);
 	if (rc < 0 && rc != VW_ENOTFOUND)
 		return rc;
@@ -139,13 +131,15 @@ static int put_row(struct vw_lmdb_tx *tx, struct vw_arena *arena, const struct v
 	if (is_there)
 		vw_lmdb_version_count(&there, -1, counters);
 	if (change->is_removal) {
-		rc = remove_row(arena, &there, change->removed_at, &pair.value, err);
+		rc = remove_row(arena, &there, change->removed_at, &value, err);
 		if (rc < 0)
 			return rc;
 	}
-	if (vw_lmdb_version_open(pair.value, &now))
+	if (vw_lmdb_version_open(value, &now))
 		vw_lmdb_version_count(&now, 1, counters);
-	return put(tx, VW_LMDB_VERSIONS, &pair, err);
+	tx->wrote = true;
+	return is_there ? vw_kv_put(tx->txn, VW_LMDB_VERSIONS, change->key, value, err)
+			: vw_kv_add(tx->txn, VW_LMDB_VERSIONS, change->key, value, err);
 }
 
 int vw_lmdb_put_prepared(struct vw_lmdb_tx *tx, struct vw_arena *arena, const struct vw_lmdb_prepared *prepared,
@@ -154,13 +148,13 @@ int vw_lmdb_put_prepared(struct vw_lmdb_tx *tx, struct vw_arena *arena, const st
 	int rc = 0;
 	/* table by table: neighbours are on the same pages */
 	for (size_t i = 0; rc == 0 && i < prepared->entry_count; i++)
-		rc = put(tx, VW_LMDB_LEDGER, &prepared->entries[i], err);
+		rc = add(tx, VW_LMDB_LEDGER, &prepared->entries[i], err);
 	for (size_t i = 0; rc == 0 && i < prepared->row_count; i++)
 		rc = put_row(tx, arena, &prepared->rows[i], counters, err);
 	for (size_t i = 0; rc == 0 && i < prepared->row_count; i++)
-		rc = put(tx, VW_LMDB_HISTORY, &prepared->history[i], err);
-	for (size_t i = 0; rc == 0 && i < prepared->event_count; i++)
-		rc = put(tx, VW_LMDB_EVENTS, &prepared->events[i], err);
+		rc = add(tx, VW_LMDB_HISTORY, &prepared->history[i], err);
+	for (size_t i = 0; rc == 0 && i < prepared->events.count; i++)
+		rc = add(tx, VW_LMDB_EVENTS, prepared->events.items[i], err);
 	counters->entries += (int64_t)prepared->entry_count;
 	return rc;
 }

@@ -4,6 +4,7 @@
 #include "presence.h"
 
 #include "base/file.h"
+#include "base/limits.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA 1 /* raised by each change of the tables; another one on disk is refused */
+#define RESIDENT (64 * VW_MIB) /* of the map, in memory: what lists and ingest look at again and again */
+#define SCHEMA   1             /* raised by each change of the tables; another one on disk is refused */
 
 static const char *const tables[] = {"organizations", "bearers", "agents",   "presence", "ledger",  "versions",
 				     "history",       "events",  "commands", "files",    "secrets", "trail",
@@ -272,6 +274,8 @@ int vw_store_lmdb_open(const struct vw_fleet_store_settings *settings, const cha
 	fill_ops(&store->ops);
 	store->base.ops = &store->ops;
 	rc = vw_kv_open(folder, tables, VW_KV_WRITE, &store->kv, err);
+	if (rc == 0)
+		vw_kv_set_resident(store->kv, RESIDENT);
 	if (rc == 0)
 		rc = vw_lmdb_presences_open(store->kv, &store->presences, err);
 	if (rc == 0)

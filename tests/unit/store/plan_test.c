@@ -255,6 +255,53 @@ static void what_is_not_the_batchs_fault(void **state)
 	vw_arena_close(small);
 }
 
+struct seen_entries {
+	struct vw_arena *scratch;
+	size_t count;
+	char models[4][8];
+};
+
+static int look(const struct vw_plan_entry *entry, void *arg, struct vw_error *err)
+{
+	struct seen_entries *seen = arg;
+	assert_int_equal(entry->sequence, ++seen->count);
+	if (seen->count == 4)
+		return vw_error_set(err, VW_EIO, "enough");
+	const vw_version_row *row = entry->projection.row;
+	snprintf(seen->models[seen->count - 1], sizeof(seen->models[0]), "%s", row ? row->model_name : "none");
+	return 0;
+}
+
+/* One by one it comes to the same, with memory for one. */
+static void entry_by_entry(void **state)
+{
+	struct fixture *f = *state;
+	struct vw_error err = VW_ERROR_INIT;
+	struct seen m = {.model = "m", .version = "1"}, n = {.model = "n", .version = "1"};
+	vw_chained_entry *one = ledger_version(&f->agent, &m), *two = ledger_audit(&f->agent, "a"),
+			 *three = ledger_version(&f->agent, &n);
+	struct seen_entries seen = {.scratch = vw_arena_open(0)};
+	vw_entry_batch *batch = batch_of(f->arena, 1, 3, one, two, three);
+	struct vw_ingest_batch b = {.organization = 3, .agent_id = AGENT_A, .batch = batch};
+	struct vw_plan p = {0}, made = plan(f, batch);
+	assert_ok(vw_plan_walk(&f->stored, &b, stored_hash, f, seen.scratch, look, &seen, &p, &err), err);
+	assert_int_equal(seen.count, 3);
+	assert_string_equal(seen.models[0], "m");
+	assert_string_equal(seen.models[1], "none");
+	assert_string_equal(seen.models[2], "n");
+	assert_int_equal(vw_arena_used(seen.scratch), 0);
+	assert_int_equal(p.outcome, made.outcome);
+	assert_int_equal(p.count, made.count);
+	assert_null(p.entries);
+	assert_memory_equal(&p.chain, &made.chain, sizeof(p.chain));
+	/* what `each` says ends it */
+	batch_add(f->arena, batch, ledger_audit(&f->agent, "b"));
+	seen.count = 0;
+	assert_int_equal(vw_plan_walk(&f->stored, &b, stored_hash, f, seen.scratch, look, &seen, &p, &err), VW_EIO);
+	assert_int_equal(p.count, 3);
+	vw_arena_close(seen.scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +316,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(an_owner_that_is_not_the_sender, setup, teardown),
 	    cmocka_unit_test_setup_teardown(batches_that_are_none, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_is_not_the_batchs_fault, setup, teardown),
+	    cmocka_unit_test_setup_teardown(entry_by_entry, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
