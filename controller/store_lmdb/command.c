@@ -276,6 +276,28 @@ struct word {
 	const vw_command_update *update;
 };
 
+/* What the agent could not or would not take over is not desired any more: it would be sent again with each stream. */
+static int undesire(struct vw_lmdb_tx *tx, const struct word *w, const vw_stored_command *command,
+		    struct vw_error *err)
+{
+	const vw_command *c = command->command;
+	uint8_t sha256[VW_SHA256_SIZE];
+	vw_agent *agent;
+	bool is_policy = c->kind == VW_COMMAND_SET_POLICY;
+	if (w->update->state == VW_COMMAND_STATE_DONE || (!is_policy && c->kind != VW_COMMAND_SET_CONFIGURATION))
+		return 0;
+	int rc = vw_lmdb_agent(tx->txn, w->arena, w->organization, w->agent_id, &agent, err);
+	if (rc < 0)
+		return rc;
+	vw_sha256_of(c->content.data, c->content.len, sha256);
+	ProtobufCBinaryData *desired = is_policy ? &agent->desired_policy_sha256 : &agent->desired_config_sha256;
+	protobuf_c_boolean *has = is_policy ? &agent->has_desired_policy_sha256 : &agent->has_desired_config_sha256;
+	if (!*has || desired->len != sizeof(sha256) || memcmp(desired->data, sha256, sizeof(sha256)) != 0)
+		return 0;
+	*has = false;
+	return vw_lmdb_put_agent(tx, agent, err);
+}
+
 static int update_step(struct vw_lmdb_tx *tx, void *arg, struct vw_error *err)
 {
 	const struct word *w = arg;
@@ -293,8 +315,10 @@ static int update_step(struct vw_lmdb_tx *tx, void *arg, struct vw_error *err)
 	int64_t at = update.has_at ? update.at : vw_clock_now();
 	command->update = &update;
 	vw_lmdb_change(tx, VW_CHANGE_COMMAND, w->organization, w->agent_id);
-	if (is_finished(update.state))
-		return finish(tx, command, update.state, at, err);
+	if (is_finished(update.state)) {
+		rc = undesire(tx, w, command, err);
+		return rc < 0 ? rc : finish(tx, command, update.state, at, err);
+	}
 	VW_SET(command, state, update.state);
 	if (!command->has_delivered_at)
 		VW_SET(command, delivered_at, at);

@@ -241,6 +241,25 @@ static void put_update(struct vw_pg_tx *tx, const char *agent_id, const vw_comma
 		 &p);
 }
 
+/* What the agent could not or would not take over is not desired any more: it would be sent again with each stream. */
+static void clear_desired(struct vw_pg_tx *tx, const char *agent_id, const vw_command *command)
+{
+	uint8_t sha256[VW_SHA256_SIZE];
+	struct vw_pg_params p;
+	bool is_policy = command->kind == VW_COMMAND_SET_POLICY;
+	if (!is_policy && command->kind != VW_COMMAND_SET_CONFIGURATION)
+		return;
+	vw_sha256_of(command->content.data, command->content.len, sha256);
+	vw_pg_agent_params(tx, agent_id, &p);
+	vw_pg_bytes(&p, sha256, VW_SHA256_SIZE);
+	vw_pg_do(tx,
+		 is_policy ? "UPDATE agents SET desired_policy_sha256 = NULL"
+			     " WHERE organization_id = $1 AND agent_id = $2::uuid AND desired_policy_sha256 = $3"
+			   : "UPDATE agents SET desired_config_sha256 = NULL"
+			     " WHERE organization_id = $1 AND agent_id = $2::uuid AND desired_config_sha256 = $3",
+		 &p);
+}
+
 int vw_pg_command_update(struct vw_fleet_store *store, int32_t organization, const char *agent_id,
 			 const vw_command_update *update, struct vw_error *err)
 {
@@ -258,6 +277,8 @@ int vw_pg_command_update(struct vw_fleet_store *store, int32_t organization, con
 	/* a word that comes late or twice changes nothing */
 	if (stored && !is_finished(stored->state) && update->state >= stored->state) {
 		put_update(&tx, agent_id, update);
+		if (is_finished(update->state) && update->state != VW_COMMAND_STATE_DONE)
+			clear_desired(&tx, agent_id, stored->command);
 		vw_pg_notify(&tx, VW_CHANGE_COMMAND, organization, agent_id);
 		vw_pg_commit(&tx);
 	}

@@ -257,6 +257,25 @@ static void files(void **state)
 	shop_fails(s, vw_fleet_command_create(s->store, c, &s->err), VW_ELIMIT);
 }
 
+/* What failed is not desired any more, unless something else is by now. */
+static void failed_files(void **state)
+{
+	struct shop *s = shop_of(state);
+	give(s, AGENT_A, 1, VW_COMMAND_SET_POLICY, "rules: []\n");
+	give(s, AGENT_A, 2, VW_COMMAND_SET_CONFIGURATION, "sync: 1h\n");
+	shop_ok(s, say(s, AGENT_A, 1, VW_COMMAND_STATE_FAILED, NULL));
+	assert_false(get_agent(s, ORG, AGENT_A)->has_desired_policy_sha256);
+	assert_true(get_agent(s, ORG, AGENT_A)->has_desired_config_sha256);
+	shop_ok(s, say(s, AGENT_A, 2, VW_COMMAND_STATE_DONE, NULL));
+	assert_true(get_agent(s, ORG, AGENT_A)->has_desired_config_sha256);
+	give(s, AGENT_A, 3, VW_COMMAND_SET_CONFIGURATION, "sync: 2h\n");
+	give(s, AGENT_A, 4, VW_COMMAND_SET_CONFIGURATION, "sync: 3h\n");
+	shop_ok(s, say(s, AGENT_A, 3, VW_COMMAND_STATE_REFUSED, NULL));
+	assert_true(get_agent(s, ORG, AGENT_A)->has_desired_config_sha256);
+	shop_ok(s, say(s, AGENT_A, 4, VW_COMMAND_STATE_REFUSED, NULL));
+	assert_false(get_agent(s, ORG, AGENT_A)->has_desired_config_sha256);
+}
+
 /* ---- Secrets ---- */
 
 static int put_secret(struct shop *s, const char *agent_id, const char *name, uint64_t version, const char *sealed)
@@ -349,6 +368,7 @@ int main(void)
 	    suite_test_agents(too_many_open),
 	    suite_test_agents(listed_newest_first),
 	    suite_test_agents(files),
+	    suite_test_agents(failed_files),
 	    suite_test_agents(secrets_have_versions),
 	    suite_test_agents(secrets_that_are_none),
 	    suite_test_agents(no_secret_is_stored_twice),

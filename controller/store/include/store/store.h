@@ -233,7 +233,8 @@ int vw_fleet_command_list(struct vw_fleet_store *store, struct vw_arena *arena, 
 int vw_fleet_command_open(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
 			  const char *agent_id, int64_t now, vw_stored_command ***out, size_t *out_count,
 			  struct vw_error *err);
-/* The agent's word; a finished command stays as it is. VW_ENOTFOUND: no such command of this agent. */
+/* The agent's word; a finished command stays as it is. A policy or configuration that the agent could not or would not take over is no longer desired.
+ * VW_ENOTFOUND: no such command of this agent. */
 int vw_fleet_command_update(struct vw_fleet_store *store, int32_t organization, const char *agent_id,
 			    const vw_command_update *update, struct vw_error *err);
 
