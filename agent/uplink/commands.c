@@ -275,6 +275,40 @@ static int fill(vw_agent_message *message, const vw_held_command *held, struct v
 	return fill_applied(message->applied, held, txn, arena, err);
 }
 
+/* What is in force after a command changed it: the controller knows it without waiting for the next hello. */
+static int fill_in_force(vw_agent_message *message, const char *what, struct vw_txn *txn, struct vw_arena *arena,
+			 struct vw_error *err)
+{
+	vw_uplink_state *state;
+	vw_applied *applied = vw_message_new(arena, &verifywise__v1__applied__descriptor);
+	if (!applied)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a message to the controller");
+	int code = vw_store_uplink(txn, arena, &state, err);
+	if (code < 0)
+		return code;
+	message->body_case = VERIFYWISE__V1__AGENT_MESSAGE__BODY_APPLIED;
+	message->applied = applied;
+	VW_SET(applied, state, VW_APPLY_APPLIED);
+	applied->what = vw_arena_strdup(arena, what);
+	if (strcmp(what, "secrets") == 0)
+		return uplink_secrets_held(txn, arena, &applied->secrets, &applied->n_secrets, err);
+	bool policy = strcmp(what, "policy") == 0;
+	applied->has_sha256 = policy ? state->has_policy_sha256 : state->has_config_sha256;
+	applied->sha256 = policy ? state->policy_sha256 : state->config_sha256;
+	return 0;
+}
+
+/* Told behind the command's own end. */
+static void tell_in_force(struct vw_uplink *uplink, const vw_held_command *held)
+{
+	char id[VW_STORE_COMMAND_ID_MAX + 1];
+	const char *what = vw_held_what(held->command->kind);
+	if (!what || vw_held_is_desired(held->command->id) || held->update->state != VW_COMMAND_STATE_DONE)
+		return;
+	snprintf(id, sizeof(id), VW_IN_FORCE_PREFIX "%s", what);
+	uplink_command_tell(uplink, id);
+}
+
 int uplink_command_message(struct vw_uplink *uplink, const char *id, struct vw_arena *arena, vw_agent_message **out,
 			   struct vw_error *err)
 {
@@ -286,9 +320,15 @@ int uplink_command_message(struct vw_uplink *uplink, const char *id, struct vw_a
 	int code = vw_txn_begin_read(vw_store_kv(uplink->settings.store), &txn, err);
 	if (code < 0)
 		return code;
-	code = vw_store_command(txn, arena, id, &held, err);
-	if (code == 0)
-		code = fill(message, held, txn, arena, err);
+	if (strncmp(id, VW_IN_FORCE_PREFIX, strlen(VW_IN_FORCE_PREFIX)) == 0) {
+		code = fill_in_force(message, id + strlen(VW_IN_FORCE_PREFIX), txn, arena, err);
+	} else {
+		code = vw_store_command(txn, arena, id, &held, err);
+		if (code == 0)
+			code = fill(message, held, txn, arena, err);
+		if (code == 0)
+			tell_in_force(uplink, held);
+	}
 	vw_txn_end(txn);
 	if (code == 0)
 		*out = message;

@@ -7,6 +7,8 @@
 #include "proto/model.h"
 #include "storage/uplink.h"
 
+#define VW_IN_FORCE_PREFIX                                                                                           \
+	"applied:" /* in front of "policy", "configuration", "secrets": that what is in force is to be told */
 #define VW_DESIRED_PREFIX "desired:" /* in front of the hash: the id of what is desired rather than commanded */
 
 /* What decides about a command at once; borrowed. */
