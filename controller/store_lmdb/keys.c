@@ -116,13 +116,13 @@ static bool add_public_id(struct vw_lmdb_key *key, const char *public_id)
 
 void vw_lmdb_key_bearers(enum vw_lmdb_bearer kind, int32_t organization, struct vw_lmdb_key *out)
 {
-	begin_kind(out, kind, organization);
+	begin_kind(out, (int)kind, organization);
 }
 
 bool vw_lmdb_key_bearer(enum vw_lmdb_bearer kind, int32_t organization, const char *public_id,
 			struct vw_lmdb_key *out)
 {
-	begin_kind(out, kind, organization);
+	begin_kind(out, (int)kind, organization);
 	return add_public_id(out, public_id);
 }
 
