@@ -15,7 +15,7 @@ struct listing {
 	struct vw_lmdb_rows rows;
 	struct vw_arena *scratch;
 	uint8_t agent[VW_LMDB_ID];
-	struct vw_bytes after;
+	struct vw_lmdb_key after; /* empty: from the newest */
 	struct vw_lmdb_key last;
 	bool more;
 };
@@ -55,7 +55,7 @@ static int next_event(struct vw_bytes key, struct vw_bytes value, void *arg, str
 {
 	struct listing *l = arg;
 	vw_event_row *row = NULL;
-	if (key.len == l->after.len && memcmp(key.data, l->after.data, key.len) == 0)
+	if (key.len == l->after.len && memcmp(key.data, l->after.bytes, key.len) == 0)
 		return 0;
 	if (l->query->since && vw_lmdb_key_event_at(key) < l->query->since)
 		return 1;
@@ -87,22 +87,22 @@ static int list(struct vw_lmdb_store *store, int32_t organization, struct vw_byt
 		struct vw_error *err)
 {
 	VW_AUTO(vw_arena_cleanup) struct vw_arena *scratch = vw_arena_open(0);
-	struct vw_lmdb_key prefix, after;
+	struct vw_lmdb_key prefix;
 	struct vw_txn *txn;
 	l->scratch = scratch;
 	if (!scratch)
 		return vw_lmdb_no_memory(err);
 	vw_lmdb_key_organization(organization, &prefix);
-	after = prefix;
 	if (place.len > 0) {
-		memcpy(after.bytes + after.len, place.data, place.len);
-		after.len += place.len;
-		l->after = vw_lmdb_bytes(&after);
+		l->after = prefix;
+		memcpy(l->after.bytes + prefix.len, place.data, place.len);
+		l->after.len += place.len;
 	}
 	int rc = vw_txn_begin_read(store->kv, &txn, err);
 	if (rc < 0)
 		return rc;
-	rc = vw_lmdb_walk(txn, VW_LMDB_EVENTS, vw_lmdb_bytes(&prefix), l->after, true, next_event, l, err);
+	rc = vw_lmdb_walk(txn, VW_LMDB_EVENTS, vw_lmdb_bytes(&prefix), vw_lmdb_bytes(&l->after), true, next_event, l,
+			  err);
 	vw_txn_end(txn);
 	return rc;
 }
