@@ -71,6 +71,27 @@ void vw_join_event(const vw_agent *agent, const char *action, const char *reason
 	out->text = (char *)reason;
 }
 
+/* ---- Enrolment ---- */
+
+static bool is_same(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+	return a->len > 0 && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+bool vw_enrollment_is_again(const vw_agent *there, const vw_agent *again, const char *token_public_id)
+{
+	return there && there->status == VW_AGENT_ACTIVE && there->pending_serial && *there->pending_serial &&
+	       there->enrollment_token && strcmp(there->enrollment_token, token_public_id) == 0 &&
+	       is_same(&there->enrollment_key, &again->enrollment_key) &&
+	       is_same(&there->sealing_key, &again->sealing_key);
+}
+
+bool vw_enrollment_token_is_good(const vw_enrollment_token *token, int64_t now, bool again)
+{
+	return token && !token->has_revoked_at && (!token->has_expires_at || token->expires_at > now) &&
+	       (again || token->uses < token->uses_allowed);
+}
+
 /* ---- May it begin? ---- */
 
 static const char *name_of(vw_rejection_reason reason)
@@ -126,14 +147,20 @@ static void ask_standing(const struct vw_join_facts *facts, const struct vw_join
 		reject(out, VW_REJECTION_REVOKED, "the certificate was replaced by a newer one");
 }
 
-/* A clone shows a number that was given out before; each is good until a later one was shown. */
+/* A clone shows a number that was given out before; each is good until a later one was shown. With none, an operator let the agent in again. */
+bool vw_agent_may_show(const vw_agent *agent, uint64_t join_sequence)
+{
+	if (!agent->has_join_sequence && !agent->has_pending_join_sequence)
+		return true;
+	return join_sequence == agent->join_sequence ||
+	       (agent->has_pending_join_sequence && join_sequence == agent->pending_join_sequence);
+}
+
 static void ask_instance(const vw_agent *agent, const vw_hello *hello, struct vw_join_answer *out)
 {
-	bool any = !agent->has_join_sequence && !agent->has_pending_join_sequence;
 	if (hello->join_sequence == UINT64_MAX)
 		reject(out, VW_REJECTION_MALFORMED, "the join sequence cannot be counted on");
-	else if (!any && hello->join_sequence != agent->join_sequence &&
-		 !(agent->has_pending_join_sequence && hello->join_sequence == agent->pending_join_sequence))
+	else if (!vw_agent_may_show(agent, hello->join_sequence))
 		quarantine(
 		    out, VW_REJECTION_DUPLICATE_INSTANCE, "clone_seen",
 		    "the agent shows a join sequence of another time: a copy of it runs elsewhere, or an older "

@@ -164,20 +164,13 @@ static int token_revoke(struct vw_fleet_store *base, int32_t organization, const
 }
 
 int vw_lmdb_find_token(struct vw_txn *txn, struct vw_arena *arena, int32_t organization, const char *public_id,
-		       int64_t now, vw_enrollment_token **out, struct vw_error *err)
+		       vw_enrollment_token **out, struct vw_error *err)
 {
 	void *found;
 	int rc = find_own(txn, arena, &token_kind, organization, public_id, &found, err);
-	if (rc == VW_ENOTFOUND)
-		return vw_error_set(err, VW_EAUTH, "the token is not valid");
-	if (rc < 0)
-		return rc;
-	vw_enrollment_token *token = found;
-	if (token->has_revoked_at || (token->has_expires_at && token->expires_at <= now) ||
-	    token->uses >= token->uses_allowed)
-		return vw_error_set(err, VW_EAUTH, "the token is not valid");
-	*out = token;
-	return 0;
+	if (rc == 0)
+		*out = found;
+	return rc;
 }
 
 int vw_lmdb_use_token(struct vw_lmdb_tx *tx, vw_enrollment_token *token, struct vw_error *err)

@@ -123,9 +123,9 @@ int vw_lmdb_organization(struct vw_txn *txn, struct vw_arena *arena, int32_t org
 int vw_lmdb_agent(struct vw_txn *txn, struct vw_arena *arena, int32_t organization, const char *agent_id,
 		  vw_agent **out, struct vw_error *err);
 int vw_lmdb_put_agent(struct vw_lmdb_tx *tx, const vw_agent *agent, struct vw_error *err);
-/* The token, if an agent may come with it. VW_EAUTH: unknown, of another organization, used up, expired or revoked. */
+/* VW_ENOTFOUND: unknown, or of another organization. */
 int vw_lmdb_find_token(struct vw_txn *txn, struct vw_arena *arena, int32_t organization, const char *public_id,
-		       int64_t now, vw_enrollment_token **out, struct vw_error *err);
+		       vw_enrollment_token **out, struct vw_error *err);
 int vw_lmdb_use_token(struct vw_lmdb_tx *tx, vw_enrollment_token *token, struct vw_error *err);
 /* Gives it the next id. */
 int vw_lmdb_put_trail(struct vw_lmdb_tx *tx, const vw_controller_event *event, struct vw_error *err);

@@ -18,6 +18,19 @@ static bool is_same(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
+/* The token if the agent may come with it, by one of its uses or by one that it has taken. */
+static int find_token(struct vw_lmdb_tx *tx, const struct enrolment *e, bool again, vw_enrollment_token **out,
+		      struct vw_error *err)
+{
+	*out = NULL;
+	int rc = vw_lmdb_find_token(tx->txn, e->arena, e->agent->organization, e->token, out, err);
+	if (rc < 0 && rc != VW_ENOTFOUND)
+		return rc;
+	return vw_enrollment_token_is_good(*out, e->now, again)
+		   ? 0
+		   : vw_error_set(err, VW_EAUTH, "the token is not valid");
+}
+
 static int add_agent(struct vw_lmdb_tx *tx, const struct enrolment *e, struct vw_error *err)
 {
 	const struct vw_lmdb_counters one = {.agents = 1};
@@ -69,12 +82,13 @@ static int enroll_step(struct vw_lmdb_tx *tx, void *arg, struct vw_error *err)
 		rc = vw_lmdb_agent(tx->txn, e->arena, agent->organization, agent->agent_id, &there, err);
 	if (rc < 0 && rc != VW_ENOTFOUND)
 		return rc;
-	rc = vw_lmdb_find_token(tx->txn, e->arena, agent->organization, e->token, e->now, &token, err);
+	bool again = vw_enrollment_is_again(there, agent, e->token);
+	rc = find_token(tx, e, again, &token, err);
 	if (rc < 0)
 		return rc;
 	if (there && !is_same(&there->enrollment_key, &agent->enrollment_key))
 		return vw_error_set(err, VW_EBUSY, "an agent with this id and another key is enrolled");
-	rc = vw_lmdb_use_token(tx, token, err);
+	rc = again ? 0 : vw_lmdb_use_token(tx, token, err);
 	if (rc < 0)
 		return rc;
 	return there ? renew_agent(tx, e, there, err) : add_agent(tx, e, err);

@@ -60,12 +60,6 @@ void vw_pg_agent_update(struct vw_pg_tx *tx, const vw_agent *agent)
 
 /* ---- Enrolment ---- */
 
-static bool token_is_good(const vw_enrollment_token *token, int64_t now)
-{
-	return token && !token->has_revoked_at && (!token->has_expires_at || token->expires_at > now) &&
-	       token->uses < token->uses_allowed;
-}
-
 static bool same_key(const vw_agent *a, const vw_agent *b)
 {
 	return a->enrollment_key.len > 0 && a->enrollment_key.len == b->enrollment_key.len &&
@@ -176,14 +170,17 @@ int vw_pg_agent_enroll(struct vw_fleet_store *store, const char *token_public_id
 	vw_pg_one_if(&tx, &verifywise__v1__organization__descriptor, tx.arena, &organization);
 	vw_pg_one_if(&tx, &verifywise__v1__enrollment_token__descriptor, tx.arena, &token);
 	vw_pg_one_if(&tx, &verifywise__v1__agent__descriptor, tx.arena, &existing);
-	if (tx.code == 0 &&
-	    (!organization || ((vw_organization *)organization)->disabled || !token_is_good(token, now)))
+	bool again = vw_enrollment_is_again(existing, agent, token_public_id);
+	if (tx.code == 0 && (!organization || ((vw_organization *)organization)->disabled ||
+			     !vw_enrollment_token_is_good(token, now, again)))
 		vw_pg_refuse(&tx, VW_EAUTH, "the token is not valid");
 	if (tx.code == 0 && existing && !same_key(existing, agent))
 		vw_pg_refuse(&tx, VW_EBUSY, "an agent with this id and another key is enrolled");
-	if (tx.code == 0) {
+	if (tx.code == 0 && !again) {
 		VW_SET((vw_enrollment_token *)token, uses, ((vw_enrollment_token *)token)->uses + 1);
 		put_uses(&tx, token);
+	}
+	if (tx.code == 0) {
 		put(&tx, existing, agent, token_public_id, now);
 		vw_pg_commit(&tx);
 	}

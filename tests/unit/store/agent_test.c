@@ -93,6 +93,41 @@ static void the_same_agent_again(void **state)
 	assert_int_equal(get_token(s, "0000000000000001")->uses, 3);
 }
 
+static void a_lost_answer_costs_no_second_use(void **state)
+{
+	struct shop *s = shop_of(state);
+	vw_agent *agent = new_agent(s, ORG, AGENT_C, "c1", 9);
+	vw_enrollment_token t = VERIFYWISE__V1__ENROLLMENT_TOKEN__INIT;
+	uint8_t digest[32] = {0};
+	t.public_id = (char *)"00000000000000aa";
+	VW_SET(&t, organization, ORG);
+	VW_SET_BYTES(&t, secret_sha256, digest, sizeof(digest));
+	VW_SET(&t, uses_allowed, 1);
+	VW_SET(&t, expires_at, NOW + 10);
+	shop_ok(s, vw_fleet_token_create(s->store, &t, &s->err));
+	shop_ok(s, enroll(s, "00000000000000aa", NOW, agent));
+	agent->pending_serial = (char *)"c2";
+	shop_ok(s, enroll(s, "00000000000000aa", NOW, agent));
+	assert_string_equal(get_agent(s, ORG, AGENT_C)->pending_serial, "c2");
+	assert_int_equal(get_token(s, "00000000000000aa")->uses, 1);
+	/* by the same token and keys alone, while the token lives */
+	shop_fails(s, enroll(s, "00000000000000aa", NOW + 10, agent), VW_EAUTH);
+	vw_agent *other = new_agent(s, ORG, AGENT_C, "c3", 9);
+	other->sealing_key.data = vw_arena_alloc(s->arena, 32);
+	shop_fails(s, enroll(s, "00000000000000aa", NOW, other), VW_EAUTH);
+	shop_fails(s, enroll(s, "00000000000000aa", NOW, new_agent(s, ORG, AGENT_C, "c3", 8)), VW_EAUTH);
+	shop_fails(s, enroll(s, "00000000000000aa", NOW, new_agent(s, ORG, GENESIS, "c3", 9)), VW_EAUTH);
+	/* the way from a revocation back is no token that was used up */
+	shop_ok(s, vw_fleet_agent_set_status(s->store, ORG, AGENT_C, VW_AGENT_REVOKED, "x", "y", NOW, &s->err));
+	shop_fails(s, enroll(s, "00000000000000aa", NOW, agent), VW_EAUTH);
+	shop_ok(s, vw_fleet_agent_set_status(s->store, ORG, AGENT_C, VW_AGENT_ACTIVE, "x", "y", NOW, &s->err));
+	/* once its certificate was shown the answer was heard */
+	assert_int_equal(joined(s, ORG, AGENT_C, "c2", hello_of(s, NULL, 0)), 0);
+	shop_fails(s, enroll(s, "00000000000000aa", NOW, agent), VW_EAUTH);
+	assert_int_equal(get_token(s, "00000000000000aa")->uses, 1);
+	shop_ok(s, vw_fleet_token_revoke(s->store, ORG, "00000000000000aa", NOW, &s->err));
+}
+
 static void a_revoked_one_comes_with_a_token(void **state)
 {
 	struct shop *s = shop_of(state);
@@ -318,6 +353,7 @@ int main(void)
 	    suite_test_agents(enrolled),
 	    suite_test_agents(tokens_that_are_not_valid),
 	    suite_test_agents(the_same_agent_again),
+	    suite_test_agents(a_lost_answer_costs_no_second_use),
 	    suite_test_agents(a_revoked_one_comes_with_a_token),
 	    suite_test_agents(agents_that_are_none),
 	    suite_test_agents(status),

@@ -74,10 +74,21 @@ int vw_fleet_user_revoke(struct vw_fleet_store *store, int32_t organization, con
 /* ---- Agents ---- */
 
 /* Takes one use of the token and adds the agent, or, if one with this id and the same enrolment key is there, gives it the new pending serial
- * (and makes a revoked one active again only if `agent->status` says so). VW_EAUTH: the token is unknown, used up, expired or revoked as of `now`; VW_EBUSY:
+ * (and makes a revoked one active again only if `agent->status` says so). What was asked before with the same token and keys takes no second use
+ * (vw_enrollment_is_again). VW_EAUTH: the token is unknown, used up, expired or revoked as of `now`; VW_EBUSY:
  * the id is another one's. One transaction. */
 int vw_fleet_agent_enroll(struct vw_fleet_store *store, const char *token_public_id, int64_t now,
 			  const vw_agent *agent, struct vw_error *err);
+
+/* The rules of enrolment and renewal, pure: stores follow them in their transactions, and enrolment asks them before it does any work. */
+
+/* The agent asks again because it did not hear the answer: the same keys, the same token, and the certificate was never shown. `there` may be NULL. */
+bool vw_enrollment_is_again(const vw_agent *there, const vw_agent *again, const char *token_public_id);
+/* Neither revoked nor expired, and with a use left; of one who asks again that use was taken already. `token` may be NULL. */
+bool vw_enrollment_token_is_good(const vw_enrollment_token *token, int64_t now, bool again);
+/* The join sequence is one of those that the agent may hold now; an earlier one is a clone's. */
+bool vw_agent_may_show(const vw_agent *agent, uint64_t join_sequence);
+
 int vw_fleet_agent_get(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
 		       const char *agent_id, vw_agent **out, struct vw_error *err);
 
