@@ -7,8 +7,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-#include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,39 +74,10 @@ void vw_refuse_event(struct vw_tag *tag)
 	free_refusal(tag->owner);
 }
 
-/* ---- Who is it ---- */
-
-static int read_certificate(struct vw_session_server *server, grpc_call *call, struct vw_certificate_facts *out,
-			    struct vw_error *err)
-{
-	struct vw_bytes *certificates;
-	size_t count;
-	grpc_auth_context *context = grpc_call_auth_context(call);
-	grpc_auth_property_iterator properties =
-	    grpc_auth_context_find_properties_by_name(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-	const grpc_auth_property *pem = grpc_auth_property_iterator_next(&properties);
-	int rc = VW_EAUTH;
-	vw_arena_reset(server->scratch);
-	if (pem)
-		rc = vw_certificates_parse(pem->value, pem->value_length, "the peer's certificate", server->scratch,
-					   &certificates, &count, err);
-	if (rc == 0)
-		rc = vw_certificate_read(certificates[0], server->scratch, out, err);
-	grpc_auth_context_release(context);
-	return rc;
-}
-
-/* The one URI SAN says who it is; no message does (S4.1). */
-static bool is_agent(const struct vw_session_server *server, const struct vw_certificate_facts *facts)
-{
-	return facts->has_id && !facts->is_ca && facts->id.kind == VW_SPIFFE_AGENT &&
-	       strcmp(facts->id.trust_domain, vw_authority_trust_domain(server->settings.authority)) == 0;
-}
-
 /* ---- Is there room ---- */
 
 static void reject(struct vw_session_server *server, grpc_call *call, grpc_metadata_array *metadata, int reason,
-		   const struct vw_certificate_facts *facts, uint32_t retry_after_ms)
+		   const struct vw_tls_peer *facts, uint32_t retry_after_ms)
 {
 	uint32_t suppressed;
 	vw_tally_add(&server->tally.rejected, 1);
@@ -119,18 +88,6 @@ static void reject(struct vw_session_server *server, grpc_call *call, grpc_metad
 		       VW_LOG_I("suppressed", suppressed));
 	vw_refuse(call, metadata, vw_rejection_status(reason), vw_rejection_name(reason),
 		  vw_message_rejection(reason, NULL, server->time, retry_after_ms));
-}
-
-static void refuse_stranger(struct vw_session_server *server, grpc_call *call, grpc_metadata_array *metadata)
-{
-	uint32_t suppressed;
-	char *address = grpc_call_get_peer(call);
-	vw_tally_add(&server->tally.rejected, 1);
-	if (vw_notice(&server->notices, "", server->now, &suppressed))
-		vw_log(VW_LOG_WARN, "session_rejected", VW_LOG_S("address", address),
-		       VW_LOG_S("reason", "not an agent's certificate"), VW_LOG_I("suppressed", suppressed));
-	gpr_free(address);
-	vw_refuse(call, metadata, GRPC_STATUS_UNAUTHENTICATED, "the certificate is not an agent's", NULL);
 }
 
 static void begin(struct vw_stream *stream, grpc_call *call, grpc_metadata_array *metadata)
@@ -160,8 +117,7 @@ static void begin(struct vw_stream *stream, grpc_call *call, grpc_metadata_array
 	vw_stream_pump(stream);
 }
 
-static struct vw_stream *make(struct vw_session_server *server, struct vw_peer *peer,
-			      const struct vw_certificate_facts *facts)
+static struct vw_stream *make(struct vw_session_server *server, struct vw_peer *peer, const struct vw_tls_peer *facts)
 {
 	struct vw_stream *stream = calloc(1, sizeof(*stream));
 	if (!stream)
@@ -186,8 +142,7 @@ static uint32_t some_time(uint32_t ms)
 }
 
 /* 0, or why it is not let in. */
-static int find_room(struct vw_session_server *server, const struct vw_certificate_facts *facts,
-		     struct vw_peer **out_peer)
+static int find_room(struct vw_session_server *server, const struct vw_tls_peer *facts, struct vw_peer **out_peer)
 {
 	if (facts->not_after <= server->time)
 		return VW_REJECTION_EXPIRED;
@@ -200,24 +155,21 @@ static int find_room(struct vw_session_server *server, const struct vw_certifica
 	return 0;
 }
 
-void vw_stream_open(struct vw_session_server *server, grpc_call *call, grpc_metadata_array *metadata)
+void vw_stream_open(struct vw_line *line, grpc_call *call, grpc_metadata_array *metadata)
 {
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_certificate_facts facts;
+	struct vw_session_server *server = line->server;
+	const struct vw_tls_peer *facts = &line->link->peer;
 	struct vw_peer *peer = NULL;
-	if (read_certificate(server, call, &facts, &err) < 0 || !is_agent(server, &facts)) {
-		refuse_stranger(server, call, metadata);
-		return;
-	}
-	int reason = find_room(server, &facts, &peer);
-	struct vw_stream *stream = reason == 0 ? make(server, peer, &facts) : NULL;
+	int reason = find_room(server, facts, &peer);
+	struct vw_stream *stream = reason == 0 ? make(server, peer, facts) : NULL;
 	if (!stream) {
 		if (peer)
 			vw_peer_leave(server, peer);
 		reason = reason == 0 ? VW_REJECTION_OVERLOADED : reason;
-		reject(server, call, metadata, reason, &facts,
+		reject(server, call, metadata, reason, facts,
 		       reason == VW_REJECTION_OVERLOADED ? some_time(FULL_MS) : 0);
 		return;
 	}
+	memcpy(stream->address, line->link->address, sizeof(stream->address));
 	begin(stream, call, metadata);
 }

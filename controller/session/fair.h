@@ -35,12 +35,17 @@ struct vw_group {
 struct vw_fair {
 	struct vw_group *tail; /* of the ring; its next one has the turn */
 	size_t quantum;        /* bytes that a round gives each group */
-	size_t items;          /* that wait; those being served do not count */
+	size_t items;          /* that wait, also those of flows that are served now */
 };
 
 void vw_fair_init(struct vw_fair *fair, size_t quantum);
 /* A flow stays with the group of its first item while it has any. */
 void vw_fair_push(struct vw_fair *fair, struct vw_group *group, struct vw_flow *flow, struct vw_item *item);
+/* Whether vw_fair_pop() has something. */
+static inline bool vw_fair_ready(const struct vw_fair *fair)
+{
+	return fair->tail;
+}
 /* The oldest items of the flow whose turn it is, linked: one, and more of them while they are below `burst` bytes in all. NULL: none. The flow is served by
  * the caller until vw_fair_done(). */
 struct vw_item *vw_fair_pop(struct vw_fair *fair, size_t burst, struct vw_flow **out_flow);

@@ -10,10 +10,10 @@
 
 struct vw_inbox {
 	pthread_mutex_t lock;
-	struct vw_task *first, *last;
-	struct vw_change *changes;
-	size_t count, size;
-	bool lost, woken;
+	struct vw_inbox_content content;
+	struct vw_task *last;
+	size_t size; /* of content.changes */
+	bool woken;
 	grpc_channel *channel; /* that never connects: */
 	grpc_call *
 	    call; /* an empty batch of this call puts the tag into the queue at once (grpc.h, grpc_call_start_batch) */
@@ -38,15 +38,15 @@ void vw_inbox_close(struct vw_inbox *inbox)
 {
 	if (!inbox)
 		return;
-	while (inbox->first) {
-		struct vw_task *next = (struct vw_task *)inbox->first->item.next;
-		vw_task_free(inbox->first);
-		inbox->first = next;
+	while (inbox->content.tasks) {
+		struct vw_task *next = (struct vw_task *)inbox->content.tasks->item.next;
+		vw_task_free(inbox->content.tasks);
+		inbox->content.tasks = next;
 	}
 	grpc_call_unref(inbox->call);
 	grpc_channel_destroy(inbox->channel);
 	pthread_mutex_destroy(&inbox->lock);
-	free(inbox->changes);
+	free(inbox->content.changes);
 	free(inbox);
 }
 
@@ -73,7 +73,7 @@ void vw_inbox_put_tasks(struct vw_inbox *inbox, struct vw_task *tasks)
 	if (inbox->last)
 		inbox->last->item.next = &tasks->item;
 	else
-		inbox->first = tasks;
+		inbox->content.tasks = tasks;
 	inbox->last = last;
 	wake(inbox);
 	pthread_mutex_unlock(&inbox->lock);
@@ -82,39 +82,53 @@ void vw_inbox_put_tasks(struct vw_inbox *inbox, struct vw_task *tasks)
 static bool grow(struct vw_inbox *inbox)
 {
 	size_t size = inbox->size == 0 ? 64 : 2 * inbox->size;
-	if (inbox->count >= MAX_CHANGES)
+	if (inbox->content.change_count >= MAX_CHANGES)
 		return false;
-	struct vw_change *changes = realloc(inbox->changes, size * sizeof(*changes));
+	struct vw_change *changes = realloc(inbox->content.changes, size * sizeof(*changes));
 	if (!changes)
 		return false;
-	inbox->changes = changes;
+	inbox->content.changes = changes;
 	inbox->size = size;
 	return true;
 }
 
 void vw_inbox_put_change(struct vw_inbox *inbox, const struct vw_change *change)
 {
+	struct vw_inbox_content *content = &inbox->content;
 	pthread_mutex_lock(&inbox->lock);
-	if (inbox->count == inbox->size && !grow(inbox))
-		inbox->lost = true;
+	if (content->change_count == inbox->size && !grow(inbox))
+		content->lost = true;
 	else
-		inbox->changes[inbox->count++] = *change;
+		content->changes[content->change_count++] = *change;
 	wake(inbox);
 	pthread_mutex_unlock(&inbox->lock);
 }
 
-struct vw_task *vw_inbox_take(struct vw_inbox *inbox, struct vw_change **out_changes, size_t *out_count,
-			      bool *out_lost)
+void vw_inbox_put_opened(struct vw_inbox *inbox, struct vw_link *link)
 {
 	pthread_mutex_lock(&inbox->lock);
-	struct vw_task *tasks = inbox->first;
-	*out_changes = inbox->changes;
-	*out_count = inbox->count;
-	*out_lost = inbox->lost;
-	inbox->first = inbox->last = NULL;
-	inbox->changes = NULL;
-	inbox->count = inbox->size = 0;
-	inbox->lost = inbox->woken = false;
+	link->next_opened = inbox->content.opened;
+	inbox->content.opened = link;
+	wake(inbox);
 	pthread_mutex_unlock(&inbox->lock);
-	return tasks;
+}
+
+void vw_inbox_put_closed(struct vw_inbox *inbox, struct vw_link *link)
+{
+	pthread_mutex_lock(&inbox->lock);
+	link->next_closed = inbox->content.closed;
+	inbox->content.closed = link;
+	wake(inbox);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
+void vw_inbox_take(struct vw_inbox *inbox, struct vw_inbox_content *out)
+{
+	pthread_mutex_lock(&inbox->lock);
+	*out = inbox->content;
+	memset(&inbox->content, 0, sizeof(inbox->content));
+	inbox->last = NULL;
+	inbox->size = 0;
+	inbox->woken = false;
+	pthread_mutex_unlock(&inbox->lock);
 }

@@ -2,6 +2,7 @@
 #ifndef SESSION_INBOX_H
 #define SESSION_INBOX_H
 
+#include "front.h"
 #include "task.h"
 
 #include <grpc/grpc.h>
@@ -16,10 +17,17 @@ void vw_inbox_close(struct vw_inbox *inbox);
 void vw_inbox_put_tasks(struct vw_inbox *inbox, struct vw_task *tasks); /* linked */
 /* Without memory it becomes VW_CHANGE_LOST. */
 void vw_inbox_put_change(struct vw_inbox *inbox, const struct vw_change *change);
+void vw_inbox_put_opened(struct vw_inbox *inbox, struct vw_link *link);
+void vw_inbox_put_closed(struct vw_inbox *inbox, struct vw_link *link);
 void vw_inbox_wake(struct vw_inbox *inbox);
 
-/* All of it, oldest first; the caller frees both. */
-struct vw_task *vw_inbox_take(struct vw_inbox *inbox, struct vw_change **out_changes, size_t *out_count,
-			      bool *out_lost);
+struct vw_inbox_content {
+	struct vw_task *tasks;           /* oldest first */
+	struct vw_link *opened, *closed; /* by next_opened, next_closed; one that is in both was opened first */
+	struct vw_change *changes;       /* to be freed by the caller */
+	size_t change_count;
+	bool lost;
+};
+void vw_inbox_take(struct vw_inbox *inbox, struct vw_inbox_content *out);
 
 #endif

@@ -19,7 +19,7 @@ struct vw_pool {
 	pthread_cond_t wake_urgent,
 	    wake; /* of the one that does only urgent work, of all others; on the monotonic clock */
 	struct vw_fair urgent, bulk;
-	bool stop;
+	bool stop, giving_up;
 	int64_t backoff_ms; /* 0: the store takes batches */
 	int64_t paused_until, stuck_since;
 	bool probing; /* a thread tries whether it does again */
@@ -39,9 +39,9 @@ struct worker {
 /* In ms from now: 0: there is some, -1: wait for a push. */
 static int64_t bulk_in(const struct vw_pool *pool, int64_t now)
 {
-	if (pool->bulk.items == 0)
+	if (!vw_fair_ready(&pool->bulk))
 		return -1;
-	if (pool->backoff_ms == 0)
+	if (pool->backoff_ms == 0 || pool->giving_up)
 		return 0;
 	if (pool->probing)
 		return -1;
@@ -132,7 +132,7 @@ static void hand_back(struct vw_pool *pool, struct vw_fair *queue, struct vw_flo
 		note_outcome(pool, again);
 	if (done)
 		pool->settings.finished(done, pool->settings.arg);
-	if (pool->urgent.items + pool->bulk.items > 0)
+	if (vw_fair_ready(&pool->urgent) || vw_fair_ready(&pool->bulk))
 		pthread_cond_signal(&pool->wake);
 }
 
@@ -145,8 +145,9 @@ static void *work(void *arg)
 	struct vw_task *tasks;
 	pthread_mutex_lock(&pool->lock);
 	while ((tasks = take(worker, &queue, &flow))) {
+		bool undone = pool->giving_up;
 		pthread_mutex_unlock(&pool->lock);
-		struct vw_task *again = vw_task_run(&worker->work, tasks);
+		struct vw_task *again = undone ? NULL : vw_task_run(&worker->work, tasks);
 		pthread_mutex_lock(&pool->lock);
 		hand_back(pool, queue, flow, tasks, again);
 	}
@@ -247,6 +248,14 @@ void vw_pool_push(struct vw_pool *pool, bool urgent, struct vw_group *group, str
 	if (urgent)
 		pthread_cond_signal(&pool->wake_urgent);
 	pthread_cond_signal(&pool->wake);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void vw_pool_give_up(struct vw_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->giving_up = true;
+	pthread_cond_broadcast(&pool->wake);
 	pthread_mutex_unlock(&pool->lock);
 }
 

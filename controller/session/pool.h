@@ -23,6 +23,8 @@ void vw_pool_close(struct vw_pool *pool);
 
 void vw_pool_push(struct vw_pool *pool, bool urgent, struct vw_group *group, struct vw_flow *flow,
 		  struct vw_task *task);
+/* What waits is handed back undone, from now on. */
+void vw_pool_give_up(struct vw_pool *pool);
 /* Since when the store has not taken batches, monotonic; 0: it takes them. */
 int64_t vw_pool_stuck_since(struct vw_pool *pool);
 

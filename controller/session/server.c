@@ -1,18 +1,21 @@
 /* server.c: the loop: one thread that runs all streams, and what its owner may ask of it. */
-#include "doorway.h"
 #include "session.h"
+
+#include "process.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
+#include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAIN_MS         10000 /* for streams to end by themselves */
-#define SCRATCH          (16 * VW_MIB)
-#define DOORWAY_RETRY_MS 1000
+#define FRONT_THREADS 2
+#define DRAIN_MS      10000 /* for streams to end by themselves */
+#define CLOSE_MS      1000  /* and then for their connections */
+#define SCRATCH       (16 * VW_MIB)
 
 /* The settings with their defaults. */
 static int take_settings(struct vw_session_server *server, const struct vw_session_settings *settings,
@@ -37,25 +40,28 @@ static int take_settings(struct vw_session_server *server, const struct vw_sessi
 }
 
 /* "host:port" with host in brackets or not; the host is cut off in place. */
-static int split_listen(struct vw_session_server *server, struct vw_error *err)
+static int split_listen(struct vw_session_server *server, int *out_port, struct vw_error *err)
 {
 	char *colon = strrchr(server->listen, ':'), *end = NULL;
 	long port = colon ? strtol(colon + 1, &end, 10) : -1;
 	if (!colon || colon == server->listen || end == colon + 1 || *end || port < 0 || port > 65535)
 		return vw_error_set(err, VW_ECONFIG, "%s is no address with a port to listen on", server->listen);
 	*colon = 0;
-	server->port = (int)port;
+	*out_port = (int)port;
 	return 0;
 }
 
 static int make_tables(struct vw_session_server *server, struct vw_error *err)
 {
-	int sessions;
-	int rc = vw_doorway_raise_files(server->settings.max_sessions, &sessions, err);
+	int wanted = server->settings.max_sessions, sessions = wanted;
+	/* and some more, whose handshake is not over, or whose stream is not there yet or not any more */
+	int rc = vw_process_files(wanted + wanted / 8 + 64, &server->max_links, err);
 	if (rc < 0)
 		return rc;
-	if (sessions < server->settings.max_sessions)
-		vw_log(VW_LOG_WARN, "few_open_files", VW_LOG_I("sessions_wanted", server->settings.max_sessions),
+	if (server->max_links < wanted + 64)
+		sessions = server->max_links > 128 ? server->max_links - 64 : server->max_links / 2 + 1;
+	if (sessions < wanted)
+		vw_log(VW_LOG_WARN, "few_open_files", VW_LOG_I("sessions_wanted", wanted),
 		       VW_LOG_I("sessions", sessions), VW_LOG_S("remedy", "raise LimitNOFILE= or ulimit -n"));
 	server->settings.max_sessions = sessions;
 	server->peer_buckets = 1024;
@@ -114,22 +120,42 @@ static void finished(struct vw_task *tasks, void *arg)
 	vw_inbox_put_tasks(server->inbox, tasks);
 }
 
+static void opened(struct vw_link *link, void *arg)
+{
+	struct vw_session_server *server = arg;
+	vw_inbox_put_opened(server->inbox, link);
+}
+
+static void closed(struct vw_link *link, void *arg)
+{
+	struct vw_session_server *server = arg;
+	vw_inbox_put_closed(server->inbox, link);
+}
+
+static void take_links(struct vw_session_server *server, const struct vw_inbox_content *content)
+{
+	for (struct vw_link *link = content->opened; link; link = link->next_opened)
+		vw_line_open(server, link);
+	for (struct vw_link *link = content->closed, *next; link; link = next) {
+		next = link->next_closed;
+		vw_line_closed(link);
+	}
+}
+
 static void take_inbox(struct vw_session_server *server)
 {
-	struct vw_change *changes;
-	size_t count;
-	bool lost;
-	struct vw_task *task = vw_inbox_take(server->inbox, &changes, &count, &lost);
-	while (task) {
-		struct vw_task *next = (struct vw_task *)task->item.next;
+	struct vw_inbox_content content;
+	vw_inbox_take(server->inbox, &content);
+	for (struct vw_task *task = content.tasks, *next; task; task = next) {
+		next = (struct vw_task *)task->item.next;
 		vw_answers_take(server, task);
-		task = next;
 	}
-	for (size_t i = 0; i < count; i++)
-		vw_answers_change(server, &changes[i]);
-	free(changes);
-	if (lost)
+	for (size_t i = 0; i < content.change_count; i++)
+		vw_answers_change(server, &content.changes[i]);
+	free(content.changes);
+	if (content.lost)
 		vw_answers_change(server, &(struct vw_change){.kind = VW_CHANGE_LOST});
+	take_links(server, &content);
 }
 
 static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool ok)
@@ -139,8 +165,8 @@ static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool 
 		take_inbox(server);
 		break;
 	case VW_TAG_ARRIVAL:
-	case VW_TAG_DOORWAY_SHUT:
-		vw_doorway_event(tag, ok);
+	case VW_TAG_LINE_SHUT:
+		vw_line_event(tag, ok);
 		break;
 	case VW_TAG_REFUSED:
 		vw_refuse_event(tag);
@@ -151,31 +177,11 @@ static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool 
 	}
 }
 
-/* gRPC lost its listening socket (no descriptor was left): another one takes the address over, what is open goes on. */
-static void replace_doorway(struct vw_session_server *server)
-{
-	struct vw_error err = VW_ERROR_INIT;
-	struct vw_doorway *old = server->doorways;
-	int port = server->port;
-	if (server->draining || server->now < server->doorway_retry_at)
-		return;
-	if (!server->doorway_lost)
-		vw_log(VW_LOG_ERROR, "listener_lost",
-		       VW_LOG_S("reason", "no file descriptor was left to accept with"),
-		       VW_LOG_S("remedy", "raise LimitNOFILE= or ulimit -n"));
-	server->doorway_retry_at = server->now + DOORWAY_RETRY_MS;
-	server->doorway_lost = vw_doorway_open(server, server->tls, server->listen, &port, &err) < 0;
-	if (server->doorway_lost)
-		return;
-	vw_doorway_shut(old);
-	vw_log(VW_LOG_INFO, "listener_replaced", VW_LOG_I("port", port));
-}
-
 static void begin_drain(struct vw_session_server *server)
 {
 	server->draining = true;
 	server->drain_until = server->now + DRAIN_MS;
-	vw_doorway_shut(server->doorways);
+	vw_front_deafen(server->front);
 	for (struct vw_stream *stream = server->streams, *next; stream; stream = next) {
 		next = stream->next;
 		vw_stream_leave(stream, "stopping");
@@ -185,8 +191,7 @@ static void begin_drain(struct vw_session_server *server)
 
 static void cut_off(struct vw_session_server *server)
 {
-	server->drain_until = INT64_MAX;
-	vw_doorway_cancel(server->doorways);
+	vw_pool_give_up(server->pool);
 	for (struct vw_stream *stream = server->streams, *next; stream; stream = next) {
 		next = stream->next;
 		vw_stream_cancel(stream, "stopping");
@@ -194,21 +199,35 @@ static void cut_off(struct vw_session_server *server)
 	}
 }
 
+/* Connections end when their streams have, or when there is no more time for them: then those go first that do not take what is for them. */
+static void go_on_draining(struct vw_session_server *server)
+{
+	bool is_late = server->now >= server->drain_until;
+	if (is_late && server->streams)
+		cut_off(server);
+	if (server->streams && !is_late)
+		return;
+	for (struct vw_line *line = server->lines; line; line = line->next)
+		vw_line_shut(line);
+	if (server->now < server->drain_until + CLOSE_MS)
+		return;
+	vw_front_close(server->front);
+	server->front = NULL;
+}
+
 /* In ms, until the loop has to look again. */
 static int64_t turn(struct vw_session_server *server)
 {
-	if (vw_doorway_deaf() || server->doorway_lost)
-		replace_doorway(server);
 	if (atomic_load(&server->stop) && !server->draining)
 		begin_drain(server);
-	if (server->draining && server->now >= server->drain_until)
-		cut_off(server);
+	if (server->draining)
+		go_on_draining(server);
 	return vw_upkeep(server);
 }
 
 static bool is_over(const struct vw_session_server *server)
 {
-	return server->draining && !server->streams && !server->doorways;
+	return server->draining && !server->streams && !server->lines;
 }
 
 static void *run(void *arg)
@@ -247,11 +266,17 @@ static void empty_queue(struct vw_session_server *server)
 
 static void close_server(struct vw_session_server *server)
 {
-	vw_doorway_shut(server->doorways);
+	server->draining = true;
+	vw_front_close(server->front);
 	vw_pool_close(server->pool);
+	if (server->inbox)
+		take_inbox(server);
 	vw_inbox_close(server->inbox);
 	empty_queue(server);
-	vw_tls_close(server->tls);
+	if (server->quota)
+		grpc_resource_quota_unref(server->quota);
+	if (server->plain)
+		grpc_server_credentials_release(server->plain);
 	vw_arena_close(server->scratch);
 	free(server->peers);
 	free(server->listen);
@@ -275,24 +300,32 @@ static int open_server(struct vw_session_server *server, const struct vw_session
 {
 	struct vw_pool_settings pool = {
 	    .session = &server->settings, .tally = &server->tally, .finished = finished, .arg = server};
+	struct vw_front_settings front = {.authority = settings->authority,
+					  .threads = FRONT_THREADS,
+					  .tally = &server->tally,
+					  .opened = opened,
+					  .closed = closed,
+					  .arg = server};
 	int rc = take_settings(server, settings, err);
 	if (rc == 0)
-		rc = split_listen(server, err);
+		rc = split_listen(server, &front.port, err);
 	if (rc == 0)
 		rc = make_tables(server, err);
 	if (rc < 0)
 		return rc;
 	pool.workers = server->settings.workers;
+	front.max_links = server->max_links;
+	front.host = server->listen;
 	count_agents(server);
+	server->quota = vw_line_quota(server->settings.max_sessions);
+	server->plain = grpc_insecure_server_credentials_create();
 	server->queue = grpc_completion_queue_create_for_next(NULL);
 	server->wake_tag = (struct vw_tag){VW_TAG_WAKE, server};
 	rc = vw_inbox_open(server->queue, &server->wake_tag, &server->inbox, err);
 	if (rc == 0)
 		rc = vw_pool_open(&pool, &server->pool, err);
 	if (rc == 0)
-		rc = vw_tls_open(settings->authority, &server->tls, err);
-	if (rc == 0)
-		rc = vw_doorway_open(server, server->tls, server->listen, &server->port, err);
+		rc = vw_front_open(&front, &server->front, err);
 	if (rc == 0 && pthread_create(&server->thread, NULL, run, server) != 0)
 		rc = vw_error_set(err, VW_EAGAIN, "cannot start the thread of sessions");
 	return rc;
@@ -304,7 +337,7 @@ int vw_session_server_start(const struct vw_session_settings *settings, struct v
 	struct vw_session_server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return vw_error_set(err, VW_ENOMEM, "no memory for sessions");
-	vw_doorway_log();
+	vw_process_log();
 	grpc_init();
 	int rc = open_server(server, settings, err);
 	if (rc < 0) {
@@ -317,12 +350,12 @@ int vw_session_server_start(const struct vw_session_settings *settings, struct v
 
 int vw_session_server_port(const struct vw_session_server *server)
 {
-	return server->port;
+	return vw_front_port(server->front);
 }
 
 int vw_session_server_reload(struct vw_session_server *server, struct vw_error *err)
 {
-	return vw_tls_reload(server->tls, err);
+	return vw_front_reload(server->front, err);
 }
 
 void vw_session_server_change(struct vw_session_server *server, const struct vw_change *change)

@@ -3,6 +3,7 @@
 #define SESSION_SESSION_H
 
 #include "fair.h"
+#include "front.h"
 #include "inbox.h"
 #include "notice.h"
 #include "pool.h"
@@ -24,8 +25,6 @@
 
 struct vw_session_server;
 struct vw_stream;
-struct vw_doorway;
-struct vw_tls;
 
 /* An organization that has an agent here. */
 struct vw_tenant {
@@ -70,7 +69,7 @@ enum vw_stage {
 enum vw_tag_kind {
 	VW_TAG_WAKE,
 	VW_TAG_ARRIVAL,
-	VW_TAG_DOORWAY_SHUT,
+	VW_TAG_LINE_SHUT,
 	VW_TAG_READ,
 	VW_TAG_WRITTEN,
 	VW_TAG_CLOSED,
@@ -82,13 +81,40 @@ struct vw_tag {
 	void *owner;
 };
 
+/* A call that gRPC may hand over. */
+struct vw_arrival {
+	struct vw_tag tag;
+	struct vw_line *line;
+	bool is_stranger; /* of a method that there is not */
+	grpc_call *call;
+	gpr_timespec deadline;
+	grpc_call_details details;
+	grpc_metadata_array metadata;
+};
+
+#define VW_LINE_ARRIVALS 3 /* two calls of ours, and one of a stranger */
+
+/* A connection: the loop's side of a link. */
+struct vw_line {
+	struct vw_session_server *server;
+	struct vw_link *link;
+	struct vw_line *next, **at;
+	grpc_server *grpc;
+	void *method;
+	struct vw_tag shut_tag;
+	struct vw_arrival arrivals[VW_LINE_ARRIVALS];
+	int pending; /* arrivals that are asked for, and the end of shutting */
+	bool link_closed;
+};
+
 struct vw_stream {
-	struct vw_session_server *server; /* fixed; so are the next five */
+	struct vw_session_server *server; /* fixed; so are the next six */
 	struct vw_peer *peer;
 	uint64_t number;
 	char session_id[VW_UUID_TEXT];
 	char serial[VW_SERIAL_MAX];
-	int64_t not_after;   /* of the certificate */
+	int64_t not_after; /* of the certificate */
+	char address[VW_ADDRESS_MAX];
 	atomic_bool stopped; /* for workers: what it sent is not to be stored any more */
 
 	struct vw_stream *next, **at;               /* all */
@@ -133,9 +159,11 @@ struct vw_session_server {
 	struct vw_session_settings settings;
 	char *listen, *replica, *minimum_version; /* what the settings point to */
 	grpc_completion_queue *queue;
-	struct vw_doorway *doorways; /* newest first: all but the first are shut */
-	struct vw_tls *tls;
-	int port;
+	struct vw_front *front;
+	int max_links;
+	struct vw_line *lines;
+	grpc_resource_quota *quota;     /* memory that all connections may take; beyond, gRPC ends some of them */
+	grpc_server_credentials *plain; /* of socket pairs */
 	pthread_t thread;
 	struct vw_inbox *inbox;
 	struct vw_pool *pool;
@@ -158,8 +186,6 @@ struct vw_session_server {
 	atomic_bool stop; /* its owner's word */
 	bool draining;
 	int64_t drain_until;
-	bool doorway_lost; /* no doorway is open that hears */
-	int64_t doorway_retry_at;
 };
 
 /* ---- table.c: who is here ---- */
@@ -172,10 +198,19 @@ struct vw_tenant *vw_tenant_find(struct vw_session_server *server, int32_t organ
 void vw_peer_leave(struct vw_session_server *server, struct vw_peer *peer);
 void vw_tenant_leave(struct vw_session_server *server, struct vw_tenant *tenant);
 
+/* ---- line.c: a connection came ---- */
+
+grpc_resource_quota *vw_line_quota(int max_sessions);
+void vw_line_open(struct vw_session_server *server, struct vw_link *link);
+void vw_line_closed(struct vw_link *link);
+/* Ends whatever stream is still open there, and the connection. */
+void vw_line_shut(struct vw_line *line);
+void vw_line_event(struct vw_tag *tag, bool ok);
+
 /* ---- arrival.c: a call came ---- */
 
 /* Takes call and metadata: it becomes a stream, or is refused. */
-void vw_stream_open(struct vw_session_server *server, grpc_call *call, grpc_metadata_array *metadata);
+void vw_stream_open(struct vw_line *line, grpc_call *call, grpc_metadata_array *metadata);
 /* Answers a call that becomes no stream; takes call, metadata and message (may be NULL). `text` has static storage. */
 void vw_refuse(grpc_call *call, grpc_metadata_array *metadata, grpc_status_code status, const char *text,
 	       grpc_byte_buffer *message);

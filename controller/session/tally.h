@@ -11,6 +11,7 @@ struct vw_tally {
 	atomic_llong sessions, sessions_opened, rejected, batches, entries, bytes, duplicates, gaps, forks;
 	atomic_llong queued_bytes, stored_batches, store_retries, commands_sent, revoked_open, ingest_us;
 	atomic_llong rejections[VW_REJECTIONS];
+	atomic_llong turned_away; /* connections for which there was no room */
 	atomic_llong
 	    failure_logged_at; /* monotonic: failures of the store are said once in a while, not once for each agent */
 };

@@ -1,55 +1,185 @@
 #include "tls.h"
 
-#include "base/arena.h"
 #include "base/limits.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509_vfy.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct vw_tls {
 	struct vw_authority *authority;
-	pthread_mutex_t lock; /* of what follows: handshakes are on gRPC's threads */
-	char *chain, *authorities;
-	struct vw_secret *key;
-	uint64_t generation;
+	const char *trust_domain; /* the authority's */
+	pthread_mutex_t lock;
+	SSL_CTX *context; /* of now */
 };
 
-/* gRPC core 1.51 lets nobody say in C that TLS 1.2 is not wanted. But its list of cipher suites, which is read from here, counts only for TLS 1.2 (those of 1.3
- * are apart), and a suite for pre-shared keys is never agreed on by a server that has none. In a constructor: the environment may be written only while there is
- * one thread. */
-__attribute__((constructor)) static void demand_tls_1_3(void)
+static int refuse(struct vw_error *err, const char *what)
 {
-	setenv("GRPC_SSL_CIPHER_SUITES", "PSK-AES128-GCM-SHA256", 1);
+	unsigned long code = ERR_get_error();
+	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	ERR_clear_error();
+	return vw_error_set(err, VW_ECONFIG, "the certificate for agents: %s%s%s", what, reason ? ": " : "",
+			    reason ? reason : "");
 }
 
-int vw_tls_reload(struct vw_tls *tls, struct vw_error *err)
+/* ---- Who may come in ---- */
+
+/* The last question about a certificate that is of our CA, valid now and for clients: is it an agent's (S4.1)? */
+static const char *look_at_leaf(X509 *certificate, struct vw_tls_peer *peer)
+{
+	struct vw_certificate_facts facts;
+	struct vw_error err = VW_ERROR_INIT;
+	unsigned char *der = NULL;
+	int len = i2d_X509(certificate, &der);
+	if (len <= 0)
+		return "a certificate that cannot be read";
+	vw_arena_reset(peer->scratch);
+	int rc = vw_certificate_read((struct vw_bytes){der, (size_t)len}, peer->scratch, &facts, &err);
+	OPENSSL_free(der);
+	if (rc < 0)
+		return "a certificate that cannot be read";
+	if (!facts.has_id || facts.is_ca || facts.id.kind != VW_SPIFFE_AGENT ||
+	    strcmp(facts.id.trust_domain, peer->trust_domain) != 0)
+		return "not an agent's certificate";
+	peer->id = facts.id;
+	memcpy(peer->serial, facts.serial, sizeof(peer->serial));
+	peer->not_after = facts.not_after;
+	peer->is_agent = true;
+	return NULL;
+}
+
+static int verify(int good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct vw_tls_peer *peer = SSL_get_app_data(ssl);
+	if (!good || X509_STORE_CTX_get_error_depth(store) > 0)
+		return good;
+	peer->flaw = look_at_leaf(X509_STORE_CTX_get_current_cert(store), peer);
+	if (peer->flaw)
+		X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return !peer->flaw;
+}
+
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+			   unsigned in_len, void *arg)
+{
+	static const unsigned char h2[] = {2, 'h', '2'};
+	unsigned char *chosen;
+	(void)ssl;
+	(void)arg;
+	if (SSL_select_next_proto(&chosen, out_len, h2, sizeof(h2), in, in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* ---- A context ---- */
+
+/* No tickets: a session that is taken up again would not be asked for its certificate. */
+static bool set_rules(SSL_CTX *context)
+{
+	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify);
+	SSL_CTX_set_verify_depth(context, VW_MAX_CERTIFICATES);
+	SSL_CTX_set_max_cert_list(context, VW_MAX_CERTIFICATES * VW_MAX_CERTIFICATE);
+	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+	return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_num_tickets(context, 0) == 1 &&
+	       SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1;
+}
+
+static BIO *bio_of(const char *text, size_t len)
+{
+	return BIO_new_mem_buf(text, (int)len);
+}
+
+static bool take_chain(SSL_CTX *context, const char *pem)
+{
+	BIO *bio = bio_of(pem, strlen(pem));
+	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool good = certificate && SSL_CTX_use_certificate(context, certificate) == 1;
+	X509_free(certificate);
+	while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		good = SSL_CTX_add1_chain_cert(context, certificate) == 1;
+		X509_free(certificate);
+	}
+	ERR_clear_error(); /* that there was no more of them */
+	BIO_free(bio);
+	return good;
+}
+
+static bool take_key(SSL_CTX *context, const struct vw_secret *secret)
+{
+	BIO *bio = bio_of(vw_secret_text(secret), vw_secret_length(secret));
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+	bool good = key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return good;
+}
+
+static bool take_authorities(SSL_CTX *context, const char *pem)
+{
+	BIO *bio = bio_of(pem, strlen(pem));
+	X509_STORE *store = SSL_CTX_get_cert_store(context);
+	X509 *certificate;
+	int count = 0;
+	while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		count += X509_STORE_add_cert(store, certificate);
+		SSL_CTX_add_client_CA(context, certificate);
+		X509_free(certificate);
+	}
+	ERR_clear_error();
+	BIO_free(bio);
+	return count > 0;
+}
+
+static int make_context(struct vw_authority *authority, SSL_CTX **out, struct vw_error *err)
 {
 	VW_AUTO(vw_arena_cleanup) struct vw_arena *arena = vw_arena_open(VW_MIB);
 	char *chain, *authorities;
 	struct vw_secret *key;
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a certificate");
-	int rc = vw_authority_server_pem(tls->authority, arena, &chain, &key, &authorities, err);
+	int rc = vw_authority_server_pem(authority, arena, &chain, &key, &authorities, err);
 	if (rc < 0)
 		return rc;
-	chain = strdup(chain);
-	authorities = strdup(authorities);
-	if (!chain || !authorities) {
-		free(chain);
-		free(authorities);
-		vw_secret_close(key);
-		return vw_error_set(err, VW_ENOMEM, "no memory for a certificate");
-	}
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+	if (!context || !set_rules(context))
+		rc = refuse(err, "TLS 1.3 cannot be had");
+	else if (!take_chain(context, chain))
+		rc = refuse(err, "it cannot be read");
+	else if (!take_key(context, key))
+		rc = refuse(err, "its key cannot be read or is another one's");
+	else if (!take_authorities(context, authorities))
+		rc = refuse(err, "there is no authority");
+	vw_secret_close(key);
+	if (rc < 0)
+		SSL_CTX_free(context);
+	else
+		*out = context;
+	return rc;
+}
+
+/* ---- The one of now ---- */
+
+int vw_tls_reload(struct vw_tls *tls, struct vw_error *err)
+{
+	SSL_CTX *context, *old;
+	int rc = make_context(tls->authority, &context, err);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&tls->lock);
-	free(tls->chain);
-	free(tls->authorities);
-	vw_secret_close(tls->key);
-	tls->chain = chain;
-	tls->authorities = authorities;
-	tls->key = key;
-	tls->generation++;
+	old = tls->context;
+	tls->context = context;
 	pthread_mutex_unlock(&tls->lock);
+	SSL_CTX_free(old);
 	return 0;
 }
 
@@ -59,6 +189,7 @@ int vw_tls_open(struct vw_authority *authority, struct vw_tls **out, struct vw_e
 	if (!tls)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a certificate");
 	tls->authority = authority;
+	tls->trust_domain = vw_authority_trust_domain(authority);
 	pthread_mutex_init(&tls->lock, NULL);
 	int rc = vw_tls_reload(tls, err);
 	if (rc < 0) {
@@ -73,36 +204,32 @@ void vw_tls_close(struct vw_tls *tls)
 {
 	if (!tls)
 		return;
-	free(tls->chain);
-	free(tls->authorities);
-	vw_secret_close(tls->key);
+	SSL_CTX_free(tls->context);
 	pthread_mutex_destroy(&tls->lock);
 	free(tls);
 }
 
-/* Before each handshake. */
-static grpc_ssl_certificate_config_reload_status fetch(void *arg, grpc_ssl_server_certificate_config **out)
+SSL *vw_tls_accept(struct vw_tls *tls, int fd, struct vw_tls_peer *peer)
 {
-	struct vw_tls_view *view = arg;
-	struct vw_tls *tls = view->tls;
-	grpc_ssl_certificate_config_reload_status status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
 	pthread_mutex_lock(&tls->lock);
-	if (view->generation != tls->generation) {
-		grpc_ssl_pem_key_cert_pair pair = {.private_key = vw_secret_text(tls->key), .cert_chain = tls->chain};
-		*out = grpc_ssl_server_certificate_config_create(tls->authorities, &pair, 1);
-		status = *out ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
-		view->generation = tls->generation;
-	}
+	SSL *ssl = SSL_new(tls->context);
 	pthread_mutex_unlock(&tls->lock);
-	return status;
+	peer->trust_domain = tls->trust_domain;
+	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	SSL_set_app_data(ssl, peer);
+	SSL_set_accept_state(ssl);
+	return ssl;
 }
 
-grpc_server_credentials *vw_tls_credentials(struct vw_tls *tls, struct vw_tls_view *view)
+const char *vw_tls_failure(const struct vw_tls_peer *peer)
 {
-	view->tls = tls;
-	view->generation = 0;
-	grpc_ssl_server_credentials_options *options =
-	    grpc_ssl_server_credentials_create_options_using_config_fetcher(
-		GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, fetch, view);
-	return options ? grpc_ssl_server_credentials_create_with_options(options) : NULL;
+	unsigned long code = ERR_get_error();
+	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	ERR_clear_error();
+	if (peer->flaw)
+		return peer->flaw;
+	return reason ? reason : "the connection broke";
 }

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import queue
+import resource
 import struct
 import subprocess
 import threading
@@ -254,10 +255,17 @@ class Peer:
             channel.close()
 
 
+def prepare(files):
+    die_with_parent()
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+
 class Stand:
     """The listener alone, over a store in memory."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, files=None, **options):
+        """`files`: how many it may open."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = open(self.folder / "log", "w+")
@@ -269,7 +277,7 @@ class Stand:
             stderr=self.log,
             text=True,
             env=clean_environment(),
-            preexec_fn=die_with_parent,
+            preexec_fn=lambda: prepare(files),
         )
         line = self.process.stdout.readline()
         assert line.startswith("port "), (line, self.events())

@@ -51,6 +51,7 @@
 #define VW_MAX_FLEET_CONTROL  (2 * VW_MIB)  /* any message but a batch of entries */
 #define VW_MAX_FLEET_HEALTH   (64 * VW_KIB) /* a health report: it is kept while the agent is connected */
 #define VW_MAX_MESSAGE_FIELDS 64            /* side by side in one message of the stream, unknown ones included */
+#define VW_MAX_HEADER_BLOCK   (8 * VW_KIB)  /* compressed headers of one stream; an agent has a few hundred bytes */
 #define VW_MAX_BATCH_ENTRIES  512           /* ledger entries in one batch */
 #define VW_MAX_BATCH_BYTES    (1 * VW_MIB)  /* of payload in one batch, unless one entry alone is larger */
 #define VW_WINDOW_BYTES       (4 * VW_MIB)  /* payload that one agent may have sent and not acknowledged */
@@ -66,6 +67,7 @@
 
 /* The controller. */
 #define VW_MAX_SESSIONS           20000          /* open streams of one process */
+#define VW_MAX_HANDSHAKES         1024           /* TLS handshakes with agents at once */
 #define VW_MAX_INGEST_QUEUE       (256 * VW_MIB) /* payload bytes of all organizations that wait to be stored */
 #define VW_MAX_ORGANIZATION_QUEUE (32 * VW_MIB)  /* of one organization */
 #define VW_MAX_AGENT_STREAMS      4   /* open streams of one agent: the old, the new, and what is not over yet */

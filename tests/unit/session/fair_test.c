@@ -90,6 +90,8 @@ static void a_flow_is_served_by_one_alone(void **state)
 	push(p, 0, 0, 1, KIB);
 	push(p, 0, 0, 2, KIB);
 	assert_int_equal(pop(p, &flow), 1);
+	assert_int_equal(p->fair.items, 1);
+	assert_false(vw_fair_ready(&p->fair));
 	assert_int_equal(pop(p, &other), -1);
 	push(p, 0, 0, 3, KIB); /* while it is served */
 	assert_int_equal(pop(p, &other), -1);

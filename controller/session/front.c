@@ -1,0 +1,241 @@
+#include "front.h"
+
+#include "pump.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS   256
+#define SWEEP_MS 1000
+#define BACKLOG  4096
+
+struct vw_front {
+	struct vw_front_shared shared;
+	struct vw_pump **pumps;
+	int port, started;
+};
+
+/* ---- A thread ---- */
+
+static int64_t due_in(const struct vw_pump *pump)
+{
+	if (!pump->oldest && pump->stalled == 0)
+		return -1;
+	int64_t due = pump->swept_at + SWEEP_MS - pump->now;
+	return due > 0 ? due : 0;
+}
+
+static void take_event(struct vw_pump *pump, const struct epoll_event *event)
+{
+	uint64_t mark = event->data.u64;
+	uint64_t count;
+	if (mark == (uintptr_t)&pump->shared->listener)
+		vw_link_accept(pump);
+	else if (mark == (uintptr_t)&pump->wake)
+		(void)!read(pump->wake, &count, sizeof(count));
+	else
+		vw_link_event((struct vw_pump_link *)(uintptr_t)(mark & ~(uint64_t)1), mark & 1, event->events);
+}
+
+static void end_all(struct vw_pump *pump)
+{
+	while (pump->links)
+		vw_link_end(pump->links, NULL);
+	vw_link_bury(pump);
+}
+
+static void *run(void *arg)
+{
+	struct vw_pump *pump = arg;
+	struct epoll_event events[EVENTS];
+	sigset_t pipe_broken;
+	/* OpenSSL writes to sockets as to files */
+	sigemptyset(&pipe_broken);
+	sigaddset(&pipe_broken, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_broken, NULL);
+	pump->now = vw_clock_monotonic();
+	while (!atomic_load(&pump->shared->stop)) {
+		int count = epoll_wait(pump->epoll, events, EVENTS, (int)due_in(pump));
+		pump->now = vw_clock_monotonic();
+		for (int i = 0; i < count; i++)
+			take_event(pump, &events[i]);
+		if (pump->now - pump->swept_at >= SWEEP_MS) {
+			pump->swept_at = pump->now;
+			vw_link_sweep(pump);
+		}
+		vw_link_bury(pump);
+	}
+	end_all(pump);
+	return NULL;
+}
+
+static void free_pump(struct vw_pump *pump)
+{
+	if (pump->epoll >= 0)
+		close(pump->epoll);
+	if (pump->wake >= 0)
+		close(pump->wake);
+	vw_arena_close(pump->scratch);
+	free(pump);
+}
+
+static bool listen_to(struct vw_pump *pump)
+{
+	struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+				       .data = {.u64 = (uintptr_t)&pump->shared->listener}};
+	struct epoll_event wake = {.events = EPOLLIN, .data = {.u64 = (uintptr_t)&pump->wake}};
+	return pump->epoll >= 0 && pump->wake >= 0 &&
+	       epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->shared->listener, &listener) == 0 &&
+	       epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->wake, &wake) == 0;
+}
+
+int vw_pump_start(struct vw_front_shared *shared, struct vw_pump **out, struct vw_error *err)
+{
+	struct vw_pump *pump = calloc(1, sizeof(*pump));
+	if (!pump)
+		return vw_error_set(err, VW_ENOMEM, "no memory for connections");
+	pump->shared = shared;
+	pump->epoll = epoll_create1(EPOLL_CLOEXEC);
+	pump->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pump->scratch = vw_arena_open(VW_MIB);
+	if (!pump->scratch || !listen_to(pump) || pthread_create(&pump->thread, NULL, run, pump) != 0) {
+		free_pump(pump);
+		return vw_error_set(err, VW_EIO, "cannot start a thread for connections: %s", strerror(errno));
+	}
+	*out = pump;
+	return 0;
+}
+
+void vw_pump_wake(struct vw_pump *pump)
+{
+	static const uint64_t one = 1;
+	(void)!write(pump->wake, &one, sizeof(one));
+}
+
+void vw_pump_join(struct vw_pump *pump)
+{
+	pthread_join(pump->thread, NULL);
+	free_pump(pump);
+}
+
+/* ---- All of them ---- */
+
+static int try_address(const struct addrinfo *address)
+{
+	static const int on = 1;
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static int port_of(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.any = {0}};
+	socklen_t len = sizeof(address);
+	if (getsockname(fd, &address.any, &len) < 0)
+		return 0;
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+static int open_listener(struct vw_front *front, struct vw_error *err)
+{
+	const struct vw_front_settings *settings = &front->shared.settings;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+	char port[8];
+	snprintf(port, sizeof(port), "%d", settings->port);
+	int rc = getaddrinfo(settings->host, port, &hints, &found);
+	if (rc != 0)
+		return vw_error_set(err, VW_ECONFIG, "%s is no address to listen on: %s", settings->host,
+				    gai_strerror(rc));
+	front->shared.listener = try_address(found);
+	freeaddrinfo(found);
+	if (front->shared.listener < 0)
+		return vw_error_set(err, VW_ECONFIG, "cannot listen on %s:%d for agents: %s", settings->host,
+				    settings->port, strerror(errno));
+	front->port = port_of(front->shared.listener);
+	return 0;
+}
+
+int vw_front_open(const struct vw_front_settings *settings, struct vw_front **out, struct vw_error *err)
+{
+	struct vw_front *front = calloc(1, sizeof(*front));
+	if (!front)
+		return vw_error_set(err, VW_ENOMEM, "no memory for connections");
+	front->shared.settings = *settings;
+	front->shared.listener = -1;
+	atomic_store(&front->shared.spare, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	front->pumps = calloc((size_t)settings->threads, sizeof(struct vw_pump *));
+	int rc = front->pumps ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for connections");
+	if (rc == 0)
+		rc = vw_tls_open(settings->authority, &front->shared.tls, err);
+	if (rc == 0)
+		rc = open_listener(front, err);
+	for (int i = 0; i < settings->threads && rc == 0; i++) {
+		rc = vw_pump_start(&front->shared, &front->pumps[i], err);
+		front->started += rc == 0;
+	}
+	if (rc < 0) {
+		vw_front_close(front);
+		return rc;
+	}
+	*out = front;
+	return 0;
+}
+
+int vw_front_port(const struct vw_front *front)
+{
+	return front->port;
+}
+
+int vw_front_reload(struct vw_front *front, struct vw_error *err)
+{
+	return vw_tls_reload(front->shared.tls, err);
+}
+
+/* The socket listens no more, but its number is not another one's as long as a thread may accept from it. */
+void vw_front_deafen(struct vw_front *front)
+{
+	shutdown(front->shared.listener, SHUT_RD);
+}
+
+void vw_front_close(struct vw_front *front)
+{
+	if (!front)
+		return;
+	atomic_store(&front->shared.stop, true);
+	for (int i = 0; i < front->started; i++)
+		vw_pump_wake(front->pumps[i]);
+	for (int i = 0; i < front->started; i++)
+		vw_pump_join(front->pumps[i]);
+	if (front->shared.listener >= 0)
+		close(front->shared.listener);
+	if (atomic_load(&front->shared.spare) >= 0)
+		close(atomic_load(&front->shared.spare));
+	vw_tls_close(front->shared.tls);
+	free(front->pumps);
+	free(front);
+}

@@ -1,0 +1,52 @@
+#include "process.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <grpc/support/log.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#define FILES_BESIDE  512   /* descriptors for everything but connections: store, HTTPS, log */
+#define FILES_OF_EACH 3     /* a socket, and a socket pair to gRPC */
+#define LOG_MS        10000 /* between two lines of gRPC's */
+
+int vw_process_files(int wanted, int *out_connections, struct vw_error *err)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return vw_error_set(err, VW_EIO, "cannot ask for the limit of open files");
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < FILES_BESIDE + FILES_OF_EACH)
+		return vw_error_set(err, VW_ECONFIG,
+				    "this process may open %llu files, too few for any agent: raise the limit "
+				    "(ulimit -n, LimitNOFILE=)",
+				    (unsigned long long)limit.rlim_cur);
+	rlim_t room = (limit.rlim_cur - FILES_BESIDE) / FILES_OF_EACH;
+	*out_connections = room < (rlim_t)wanted ? (int)room : wanted;
+	return 0;
+}
+
+/* From gRPC's threads. */
+static void on_log(gpr_log_func_args *args)
+{
+	static atomic_llong logged_at, unlogged;
+	long long now = vw_clock_monotonic(), last = atomic_load(&logged_at);
+	if (args->severity < GPR_LOG_SEVERITY_ERROR)
+		return;
+	if ((last > 0 && now - last < LOG_MS) || !atomic_compare_exchange_strong(&logged_at, &last, now)) {
+		atomic_fetch_add(&unlogged, 1);
+		return;
+	}
+	vw_log(VW_LOG_WARN, "grpc", VW_LOG_S("message", args->message),
+	       VW_LOG_I("unlogged", atomic_exchange(&unlogged, 0)));
+}
+
+void vw_process_log(void)
+{
+	gpr_set_log_function(on_log);
+}
