@@ -12,7 +12,7 @@ static const char nothing[1];
 
 static void add(struct vw_pg_params *p, enum vw_pg_type type, struct vw_bytes item)
 {
-	if (p->count == VW_PG_PARAMS || item.len > INT_MAX || vw_arena_failed(p->arena)) {
+	if (p->failed || p->count == VW_PG_PARAMS || item.len > INT_MAX || vw_arena_failed(p->arena)) {
 		p->failed = true;
 		return;
 	}

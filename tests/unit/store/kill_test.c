@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -115,6 +116,10 @@ static void run_and_kill(struct shop *s, uint32_t *seed, uint64_t acknowledged[S
 	if (pid == 0)
 		run_senders(&settings, fds[1]);
 	close(fds[1]);
+	/* most times once it is at work, however long a store takes to open */
+	struct pollfd at_work = {.fd = fds[0], .events = POLLIN};
+	if (*seed / 256 % 4)
+		poll(&at_work, 1, 10000);
 	wait_a_little(seed);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
