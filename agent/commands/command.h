@@ -16,7 +16,7 @@ enum exit_code {
 	EXIT_FAILED = VW_CLI_EXIT_FAILED,
 	EXIT_USAGE = VW_CLI_EXIT_USAGE,
 	EXIT_CONFIG = VW_CLI_EXIT_CONFIG, /* configuration, policy or credential file */
-	EXIT_SOURCE = 4,                  /* MLflow cannot be reached, or refuses */
+	EXIT_SOURCE = 4,                  /* MLflow or the controller cannot be reached, or refuses */
 	EXIT_STORE = 5,                   /* the state database */
 	EXIT_SUSPECT = 6,                 /* the listing was empty where it was not before; nothing was removed */
 	EXIT_CHAIN = 7,                   /* the audit chain is broken */
@@ -44,8 +44,10 @@ struct session {
 int session_open(const struct vw_cli_invocation *in, enum vw_kv_mode mode, struct session *out);
 void session_close(struct session *session);
 
-/* The bundle of `diagnose`, as JSON. */
-int diagnose_write(struct session *session, struct vw_buffer *out, struct vw_error *err);
+/* The bundle of `diagnose`, as JSON. `live`: how the uplink is, for the daemon, or NULL. */
+struct vw_uplink_status;
+int diagnose_write(struct session *session, const struct vw_uplink_status *live, struct vw_buffer *out,
+		   struct vw_error *err);
 
 #define VW_AGENT_VERSION "0.1.0"
 

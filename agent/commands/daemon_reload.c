@@ -121,15 +121,21 @@ static int host_reload(void *arg, const struct trial *trial, int (*call)(void *k
 	return reload_now(arg, trial, &keep, err);
 }
 
+/* A pause is no lack of progress, also when it is over. */
 static void host_pause(void *arg)
 {
-	daemon_publish(arg);
+	struct daemon *d = arg;
+	if (!remote_paused(d->remote))
+		d->facts.alive_mono = vw_clock_monotonic();
+	daemon_publish(d);
 }
 
 static int host_diagnose(void *arg, struct vw_buffer *out, struct vw_error *err)
 {
 	const struct daemon *d = arg;
-	return diagnose_write(&d->setup->session, out, err);
+	struct vw_uplink_status status;
+	bool live = remote_status(d->remote, &status);
+	return diagnose_write(&d->setup->session, live ? &status : NULL, out, err);
 }
 
 struct remote_host daemon_host(struct daemon *d)

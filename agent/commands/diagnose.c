@@ -6,17 +6,21 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "proto/message.h"
+#include "storage/uplink.h"
+#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-#define LAST_ENTRIES 200
+#define LAST_ENTRIES  200
+#define LAST_COMMANDS 50
 
 struct bundle {
 	struct vw_json_writer w;
 	const vw_agent_identity *identity;
+	const struct vw_uplink_status *live; /* NULL: not of the daemon */
 };
 
 /* "x3fa1…": the same name gives the same digest within one state, and nothing else. */
@@ -44,6 +48,18 @@ static void put_int(struct bundle *b, const char *key, int64_t value)
 {
 	vw_json_key(&b->w, key);
 	vw_json_put_int64(&b->w, value);
+}
+
+static void put_bool(struct bundle *b, const char *key, bool value)
+{
+	vw_json_key(&b->w, key);
+	vw_json_put_bool(&b->w, value);
+}
+
+static void put_time(struct bundle *b, const char *key, int64_t at)
+{
+	vw_json_key(&b->w, key);
+	vw_json_put_time(&b->w, at);
 }
 
 static int put_row(const struct audit_row *row, struct vw_arena *arena, void *arg, struct vw_error *err)
@@ -87,6 +103,15 @@ static void put_system(struct bundle *b)
 	vw_json_end_object(&b->w);
 }
 
+static void put_list(struct bundle *b, const char *key, const char *const *list)
+{
+	vw_json_key(&b->w, key);
+	vw_json_begin_array(&b->w);
+	for (; *list; list++)
+		vw_json_put_text(&b->w, *list);
+	vw_json_end_array(&b->w);
+}
+
 static void put_config(struct bundle *b, const struct vw_config *config)
 {
 	vw_json_key(&b->w, "config");
@@ -99,12 +124,13 @@ static void put_config(struct bundle *b, const struct vw_config *config)
 	put_int(b, "retries", config->mlflow.retries);
 	put_int(b, "quick_interval_ms", config->quick_interval_ms);
 	put_int(b, "full_interval_ms", config->full_interval_ms);
-	vw_json_key(&b->w, "own_policy");
-	vw_json_put_bool(&b->w, config->policy_file != NULL);
-	vw_json_key(&b->w, "private_ca");
-	vw_json_put_bool(&b->w, config->mlflow.ca_file != NULL);
-	vw_json_key(&b->w, "proxy");
-	vw_json_put_bool(&b->w, config->mlflow.proxy != NULL);
+	put_bool(b, "own_policy", config->policy_file != NULL);
+	put_bool(b, "private_ca", config->mlflow.ca_file != NULL);
+	put_bool(b, "proxy", config->mlflow.proxy != NULL);
+	put_bool(b, "controller_proxy", config->controller_proxy != NULL);
+	put_bool(b, "controller_secrets", config->controller_secrets);
+	put_list(b, "controller_refuse", config->controller_refuse);
+	put_list(b, "controller_settings", config->controller_settings);
 	vw_json_end_object(&b->w);
 }
 
@@ -143,6 +169,124 @@ static int put_state(struct bundle *b, struct vw_store *store, struct vw_error *
 	return code;
 }
 
+/* ---- the controller ---- */
+
+static void put_certificate(struct bundle *b, const char *state_dir)
+{
+	struct vw_identity *identity;
+	struct vw_identity_pair pair;
+	struct vw_error err = VW_ERROR_INIT;
+	int code = vw_identity_open(state_dir, &identity, &err);
+	put_bool(b, "enrolled", code != VW_ENOTFOUND);
+	put_text(b, "identity_error", code < 0 && code != VW_ENOTFOUND ? vw_code_name(code) : NULL);
+	if (code < 0)
+		return;
+	vw_identity_pair(identity, &pair);
+	put_text(b, "organization", vw_identity_issued(identity)->organization);
+	put_name(b, "endpoint", vw_identity_issued(identity)->session_endpoint);
+	put_time(b, "certificate_not_before", pair.not_before);
+	put_time(b, "certificate_not_after", pair.not_after);
+	put_bool(b, "certificate_pending", pair.pending);
+	vw_identity_close(identity);
+}
+
+static void put_given(struct bundle *b, const vw_uplink_state *state)
+{
+	put_int(b, "acknowledged_sequence", (int64_t)state->acknowledged_sequence);
+	put_time(b, "acknowledged_at", state->acknowledged_at);
+	put_bool(b, "receipt", state->receipt != NULL);
+	put_int(b, "join_sequence", (int64_t)state->join_sequence);
+	put_bool(b, "paused", state->paused);
+	put_bool(b, "controllers_policy", state->has_policy_sha256);
+	put_bool(b, "controllers_policy_failed", state->has_failed_policy_sha256);
+	put_bool(b, "controllers_configuration", state->has_config_sha256);
+	put_bool(b, "controllers_configuration_failed", state->has_failed_config_sha256);
+}
+
+/* No text of theirs: it names files, addresses and people. */
+static void put_commands(struct bundle *b, vw_held_command *const *held, size_t count)
+{
+	vw_json_key(&b->w, "commands");
+	vw_json_begin_array(&b->w);
+	for (size_t i = count > LAST_COMMANDS ? count - LAST_COMMANDS : 0; i < count; i++) {
+		const vw_command *command = held[i]->command;
+		const vw_command_update *update = held[i]->update;
+		if (!command || !update)
+			continue;
+		vw_json_begin_object(&b->w);
+		put_text(b, "id", command->id);
+		put_text(b, "kind", vw_enum_name(&verifywise__v1__command_kind__descriptor, (int)command->kind));
+		put_text(b, "state", vw_enum_name(&verifywise__v1__command_state__descriptor, (int)update->state));
+		put_time(b, "received_at", held[i]->received_at);
+		put_time(b, "state_at", update->at);
+		vw_json_end_object(&b->w);
+	}
+	vw_json_end_array(&b->w);
+}
+
+/* Names and times, no fingerprints. */
+static void put_secrets(struct bundle *b, vw_held_secret *const *held, size_t count)
+{
+	vw_json_key(&b->w, "secrets");
+	vw_json_begin_array(&b->w);
+	for (size_t i = 0; i < count; i++) {
+		vw_json_begin_object(&b->w);
+		put_text(b, "name", held[i]->secret->name);
+		put_time(b, "received_at", held[i]->received_at);
+		vw_json_end_object(&b->w);
+	}
+	vw_json_end_array(&b->w);
+}
+
+static void put_live(struct bundle *b)
+{
+	const struct vw_uplink_status *u = b->live;
+	if (!u)
+		return;
+	put_int(b, "phase", u->phase);
+	put_time(b, "phase_since", u->since);
+	put_time(b, "connected_at", u->connected_at);
+	put_text(b, "rejection",
+		 u->rejection ? vw_enum_name(&verifywise__v1__rejection_reason__descriptor, u->rejection) : NULL);
+	put_text(b, "last_error", u->last_error.code < 0 ? vw_code_name(u->last_error.code) : NULL);
+	put_int(b, "sent_sequence", (int64_t)u->sent_sequence);
+	put_int(b, "connects", (int64_t)u->connects);
+	put_int(b, "entries_sent", (int64_t)u->entries_sent);
+	put_int(b, "clock_offset_ms", u->clock_offset_ms);
+}
+
+static int put_controller(struct bundle *b, const struct session *session, struct vw_error *err)
+{
+	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
+	struct vw_txn *txn;
+	vw_uplink_state *state;
+	vw_held_command **commands;
+	vw_held_secret **secrets;
+	size_t command_count, secret_count;
+	if (!arena)
+		return vw_error_set(err, VW_ENOMEM, "no memory");
+	int code = vw_txn_begin_read(vw_store_kv(session->store), &txn, err);
+	if (code < 0)
+		return code;
+	code = vw_store_uplink(txn, arena, &state, err);
+	if (code == 0)
+		code = vw_store_commands(txn, arena, &commands, &command_count, err);
+	if (code == 0)
+		code = vw_store_secrets(txn, arena, &secrets, &secret_count, err);
+	vw_txn_end(txn);
+	if (code < 0)
+		return code;
+	vw_json_key(&b->w, "controller");
+	vw_json_begin_object(&b->w);
+	put_certificate(b, session->config->state_dir);
+	put_given(b, state);
+	put_live(b);
+	put_commands(b, commands, command_count);
+	put_secrets(b, secrets, secret_count);
+	vw_json_end_object(&b->w);
+	return 0;
+}
+
 static int make(struct bundle *b, struct session *session, struct vw_error *err)
 {
 	struct audit_filter last = {.limit = LAST_ENTRIES};
@@ -152,6 +296,8 @@ static int make(struct bundle *b, struct session *session, struct vw_error *err)
 	put_system(b);
 	put_config(b, session->config);
 	int code = put_state(b, session->store, err);
+	if (code == 0)
+		code = put_controller(b, session, err);
 	vw_json_key(&b->w, "audit");
 	vw_json_begin_array(&b->w);
 	if (code == 0)
@@ -161,9 +307,10 @@ static int make(struct bundle *b, struct session *session, struct vw_error *err)
 	return code;
 }
 
-int diagnose_write(struct session *session, struct vw_buffer *out, struct vw_error *err)
+int diagnose_write(struct session *session, const struct vw_uplink_status *live, struct vw_buffer *out,
+		   struct vw_error *err)
 {
-	struct bundle bundle = {.identity = vw_store_identity(session->store)};
+	struct bundle bundle = {.identity = vw_store_identity(session->store), .live = live};
 	vw_json_writer_init(&bundle.w, out, true);
 	return make(&bundle, session, err);
 }
@@ -178,7 +325,7 @@ int run_diagnose(struct vw_cli_invocation *in)
 	if (code != EXIT_OK)
 		return code;
 	vw_buffer_init(&out, 0);
-	code = diagnose_write(&session, &out, &err);
+	code = diagnose_write(&session, NULL, &out, &err);
 	FILE *file = code == 0 && path ? fopen(path, "we") : stdout;
 	if (!file)
 		code = vw_error_set(&err, VW_EIO, "cannot write %s: %s", path, strerror(errno));

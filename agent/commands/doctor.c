@@ -1,49 +1,33 @@
 /* doctor.c: looks at everything a sync needs, one line each, and says what to do about what is wrong. */
-#include "source.h"
+#include "doctor.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/terminal.h"
+#include "source.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define CHECKS_MAX     24
 #define LOW_DISK_BYTES (256.0 * 1024 * 1024) /* less room than one growth of the database's map */
 
-enum result { GOOD, POOR, BAD };
-
-struct check {
-	const char *name;
-	enum result result;
-	char text[VW_ERROR_MESSAGE_MAX];
-	const char *hint; /* what to do; NULL: nothing */
-};
-
-struct doctor {
-	struct check checks[CHECKS_MAX];
-	size_t count;
-	int worst_code; /* of the failed check that decides the exit code */
-	/* what the searches found first; NULL for nothing */
-	char *experiment;
-	char *text; /* of the last answer that had any: the server's version, a workspace */
-	char *model;
-	char *version_of, *version, *run;
-	struct vw_arena *arena;
-};
-
-static void add(struct doctor *d, const char *name, enum result result, const char *hint, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-static void add(struct doctor *d, const char *name, enum result result, const char *hint, const char *fmt, ...)
+void doctor_add(struct doctor *d, const char *name, enum doctor_result result, const char *hint, const char *fmt, ...)
 {
-	struct check *c = &d->checks[d->count < CHECKS_MAX ? d->count++ : CHECKS_MAX - 1];
+	struct doctor_check *c = &d->checks[d->count < DOCTOR_CHECKS_MAX ? d->count++ : DOCTOR_CHECKS_MAX - 1];
 	va_list ap;
-	*c = (struct check){.name = name, .result = result, .hint = hint};
+	*c = (struct doctor_check){.name = name, .result = result, .hint = hint};
 	va_start(ap, fmt);
 	vsnprintf(c->text, sizeof(c->text), fmt, ap);
 	va_end(ap);
+}
+
+void doctor_fail(struct doctor *d, const char *name, int code, const char *hint, const char *text)
+{
+	if (!d->worst_code)
+		d->worst_code = code;
+	doctor_add(d, name, BAD, hint, "%s", text);
 }
 
 static const char *hint_of(int code)
@@ -118,26 +102,25 @@ static void answered(void *arg, const struct vw_mlflow_answer *answer)
 	struct probe *p = arg;
 	bool missing = answer->code == VW_ENOTFOUND || answer->code == VW_EUNSUPPORTED;
 	if (answer->code == 0) {
-		add(p->doctor, p->name, GOOD, NULL, "%s", said(answer, p->doctor->arena));
+		doctor_add(p->doctor, p->name, GOOD, NULL, "%s", said(answer, p->doctor->arena));
 		remember(p->doctor, answer);
 		return;
 	}
 	if (missing && p->need == OPTIONAL) {
-		add(p->doctor, p->name, GOOD, NULL, "this server has none");
+		doctor_add(p->doctor, p->name, GOOD, NULL, "this server has none");
 		return;
 	}
 	if (p->need == SINGLE && answer->code == VW_ENOTFOUND) {
-		add(p->doctor, p->name, GOOD, NULL, "answered: that one is gone");
+		doctor_add(p->doctor, p->name, GOOD, NULL, "answered: that one is gone");
 		return;
 	}
 	if (p->need == SINGLE && answer->code == VW_EFORBIDDEN) {
-		add(p->doctor, p->name, POOR, "records of such versions are incomplete: give it READ permission",
-		    "%s", answer->error->message);
+		doctor_add(p->doctor, p->name, POOR,
+			   "records of such versions are incomplete: give it READ permission", "%s",
+			   answer->error->message);
 		return;
 	}
-	if (!p->doctor->worst_code)
-		p->doctor->worst_code = answer->code;
-	add(p->doctor, p->name, BAD, hint_of(answer->code), "%s", answer->error->message);
+	doctor_fail(p->doctor, p->name, answer->code, hint_of(answer->code), answer->error->message);
 }
 
 /* The calls for one object, with the first that the searches found: a sync needs them where a search does not say enough. */
@@ -203,8 +186,8 @@ static void check_disk(struct doctor *d, const char *dir)
 		return;
 	double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
 	bool low = free_bytes < LOW_DISK_BYTES;
-	add(d, "disk", low ? POOR : GOOD, low ? "make room, or move the state with state_dir" : NULL,
-	    "%.1f GB free in %s", free_bytes / 1e9, dir);
+	doctor_add(d, "disk", low ? POOR : GOOD, low ? "make room, or move the state with state_dir" : NULL,
+		   "%.1f GB free in %s", free_bytes / 1e9, dir);
 }
 
 static void check_clock(struct doctor *d, struct vw_store *store)
@@ -220,9 +203,9 @@ static void check_clock(struct doctor *d, struct vw_store *store)
 		vw_txn_end(txn);
 	}
 	bool back = before > now;
-	add(d, "clock", back ? POOR : GOOD, back ? "the clock went back since the last sync: check NTP" : NULL,
-	    "%s%s%s", vw_clock_format(now, time), back ? ", but the last sync was at " : "",
-	    back ? vw_clock_format(before, last) : "");
+	doctor_add(d, "clock", back ? POOR : GOOD, back ? "the clock went back since the last sync: check NTP" : NULL,
+		   "%s%s%s", vw_clock_format(now, time), back ? ", but the last sync was at " : "",
+		   back ? vw_clock_format(before, last) : "");
 }
 
 static void check_credential(struct doctor *d, const struct source *source, const struct vw_config *config)
@@ -232,15 +215,15 @@ static void check_credential(struct doctor *d, const struct source *source, cons
 		     !strstr(config->mlflow.tracking_uri, "//127.") &&
 		     !strstr(config->mlflow.tracking_uri, "//localhost");
 	const char *origin = vw_credentials_origin(source->credentials);
-	add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL, "%s%s%s",
-	    source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
+	doctor_add(d, "credential", plain ? POOR : GOOD, plain ? "it travels unencrypted: use https" : NULL, "%s%s%s",
+		   source->label, origin && !none ? " from " : "", origin && !none ? origin : "");
 	const char *exposed = vw_credentials_exposed_file(source->credentials);
 	if (exposed)
-		add(d, "credential file", POOR, "chmod 0600 the file, or 0640 with a group of its own",
-		    "%s can be read or changed by others", exposed);
+		doctor_add(d, "credential file", POOR, "chmod 0600 the file, or 0640 with a group of its own",
+			   "%s can be read or changed by others", exposed);
 	if (config->mlflow.insecure_tls)
-		add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH",
-		    "the server's certificate is not checked");
+		doctor_add(d, "TLS", POOR, "give the CA's file instead: MLFLOW_TRACKING_SERVER_CERT_PATH",
+			   "the server's certificate is not checked");
 }
 
 /* ---- printing ---- */
@@ -253,7 +236,7 @@ static void print_text(const struct doctor *d)
 	bool colours = vw_cli_colours("auto");
 	vw_buffer_init(&out, 0);
 	for (size_t i = 0; i < d->count; i++) {
-		const struct check *c = &d->checks[i];
+		const struct doctor_check *c = &d->checks[i];
 		vw_cli_tone_append(&out, tones[c->result], colours, words[c->result]);
 		vw_buffer_printf(&out, "%*s  %-24s ", 7 - (int)strlen(words[c->result]), "", c->name);
 		vw_cli_tone_append(&out, VW_CLI_PLAIN, colours, c->text);
@@ -297,34 +280,32 @@ static void examine(struct doctor *d, const struct vw_cli_invocation *in)
 	struct vw_error err = VW_ERROR_INIT;
 	int code = config_load(in, &session.config, &err);
 	if (code < 0) {
-		d->worst_code = code;
-		add(d, "configuration", BAD, "correct the file", "%s", err.message);
+		doctor_fail(d, "configuration", code, "correct the file", err.message);
 		return;
 	}
-	add(d, "configuration", GOOD, NULL, "%s", session.config->path ? session.config->path : "no file");
+	doctor_add(d, "configuration", GOOD, NULL, "%s", session.config->path ? session.config->path : "no file");
 	/* reading is enough, and goes beside a running daemon; a state that is not there yet shows whether it can be made */
 	code = vw_store_open(session.config->state_dir, VW_KV_READ, &session.store, &err);
 	if (code == VW_ENOTFOUND)
 		code = vw_store_open(session.config->state_dir, VW_KV_WRITE, &session.store, &err);
 	if (code < 0) {
-		d->worst_code = code;
-		add(d, "state", BAD, "see the message", "%s", err.message);
+		doctor_fail(d, "state", code, "see the message", err.message);
 		session_close(&session);
 		return;
 	}
-	add(d, "state", GOOD, NULL, "%s", session.config->state_dir);
+	doctor_add(d, "state", GOOD, NULL, "%s", session.config->state_dir);
 	check_disk(d, session.config->state_dir);
 	check_clock(d, session.store);
 	code = source_open(&session, true, &source, &err);
 	if (code < 0) {
-		d->worst_code = code;
-		add(d, "tracking server", BAD, "see the message", "%s", err.message);
+		doctor_fail(d, "tracking server", code, "see the message", err.message);
 	} else {
-		add(d, "tracking server", GOOD, NULL, "%s", session.config->mlflow.tracking_uri);
+		doctor_add(d, "tracking server", GOOD, NULL, "%s", session.config->mlflow.tracking_uri);
 		check_credential(d, &source, session.config);
 		check_calls(d, source.client, session.config->mlflow.workspace);
 		source_close(&source);
 	}
+	doctor_check_controller(d, &session);
 	session_close(&session);
 }
 

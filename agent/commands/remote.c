@@ -241,8 +241,10 @@ static int start(struct remote *r, struct vw_error *err)
 	struct vw_uplink *uplink = NULL;
 	struct vw_error why = VW_ERROR_INIT;
 	int code = vw_uplink_start(&r->settings, &uplink, &why);
+	if (code == 0)
+		why = (struct vw_error)VW_ERROR_INIT; /* also what was tried in vain on the way is written there */
 	pthread_mutex_lock(&r->lock);
-	r->uplink = code == 0 ? uplink : NULL;
+	r->uplink = uplink;
 	r->trouble = why;
 	pthread_mutex_unlock(&r->lock);
 	return code < 0 ? vw_error_set(err, code, "%s", why.message) : 0;

@@ -203,7 +203,7 @@ int remote_give_secrets(const struct vw_config *config, struct vw_store *store, 
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	if (!arena)
 		return vw_error_set(err, VW_ENOMEM, "no memory for secrets");
-	if (!config->controller_secrets)
+	if (!config->controller_secrets || vw_config_refuses(config, "set_secrets"))
 		return 0;
 	int code = look_up(store, trial, arena, &held, &count, err);
 	if (code < 0 || count == 0)

@@ -5,10 +5,13 @@
 #include "mlflow/client.h"
 
 #include <cyaml/cyaml.h>
+#include <grpc/grpc.h>
+#include <mbedtls/build_info.h>
 #include <microhttpd.h>
 #include <nettle/version.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <sodium.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -25,6 +28,9 @@ void list_libraries(struct vw_cli_library out[VW_CLI_MAX_LIBRARIES])
 					      {"pcre2", VERSION(PCRE2_MAJOR, PCRE2_MINOR)},
 					      {"nettle", VERSION(NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR)},
 					      {"lmdb", vw_kv_version()},
+					      {"mbedtls", MBEDTLS_VERSION_STRING},
+					      {"libsodium", sodium_version_string()},
+					      {"grpc core", grpc_version_string()},
 					      {"libcurl", vw_mlflow_http_version()},
 					      {"microhttpd", MHD_get_version()},
 					      {NULL, NULL}};

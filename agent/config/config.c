@@ -4,7 +4,9 @@
 #include "base/limits.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "proto/message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,9 +115,52 @@ static const char *state_folder(struct config *c, const char *state_dir, struct 
 
 static bool listed(const char *const *list, const char *word)
 {
-	while (*list && strcmp(*list, word) != 0)
+	while (*list && !vw_text_equal_nocase(*list, word))
 		list++;
 	return *list != NULL;
+}
+
+static bool is_kind(const char *word)
+{
+	int value;
+	return vw_text_equal_nocase(word, "all") ||
+	       vw_enum_value(&verifywise__v1__command_kind__descriptor, word, &value);
+}
+
+/* Never what says how far the controller may go, nor where what it gave lies. */
+static bool is_settable(const char *word)
+{
+	char key[128];
+	if (strncmp(word, "controller.", strlen("controller.")) == 0 || strcmp(word, "state_dir") == 0)
+		return false;
+	for (size_t i = 0; i < config_settings.count; i++) {
+		const struct vw_setting *row = &config_settings.settings[i];
+		snprintf(key, sizeof(key), "%s%s%s", row->section ? row->section : "", row->section ? "." : "",
+			 row->key);
+		if (strcmp(key, word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A word that is misspelt would forbid, or allow, nothing, and nobody would see it. */
+static int check_words(const struct config *c, struct vw_error *err)
+{
+	const char *path = c->pub.path ? c->pub.path : "the configuration";
+	for (const char *const *word = c->pub.controller_refuse; *word; word++)
+		if (!is_kind(*word))
+			return vw_error_set(err, VW_ECONFIG,
+					    "%s: controller.refuse: there is no command %.64s; there are sync, "
+					    "reevaluate, set_policy, set_configuration, set_secrets, pause, resume, "
+					    "resend, rotate_certificate, diagnose, and all",
+					    path, *word);
+	for (const char *const *word = c->pub.controller_settings; *word; word++)
+		if (!is_settable(*word))
+			return vw_error_set(err, VW_ECONFIG,
+					    "%s: controller.settings: %.64s is no setting that the controller may "
+					    "set; an example of one is schedule.quick",
+					    path, *word);
+	return 0;
 }
 
 bool vw_config_refuses(const struct vw_config *config, const char *kind)
@@ -123,12 +168,10 @@ bool vw_config_refuses(const struct vw_config *config, const char *kind)
 	return listed(config->controller_refuse, kind) || listed(config->controller_refuse, "all");
 }
 
-/* Never what says how far the controller may go, nor where what it gave lies. */
 static bool may_be_set(void *context, const char *key)
 {
 	const struct config *c = context;
-	return strncmp(key, "controller.", strlen("controller.")) != 0 && strcmp(key, "state_dir") != 0 &&
-	       listed(c->pub.controller_settings, key);
+	return is_settable(key) && listed(c->pub.controller_settings, key);
 }
 
 static char *given_path(struct config *c, const char *folder, const char *name)
@@ -200,6 +243,9 @@ static int fill(struct config *c, const char *path, const char *state_dir, const
 		return code;
 	c->pub.path = vw_settings_path(c->settings);
 	c->pub.tracking_userinfo = vw_secret_text(c->userinfo);
+	code = check_words(c, err);
+	if (code < 0)
+		return code;
 	const char *folder = state_folder(c, state_dir, err);
 	if (!folder)
 		return err ? err->code : VW_ECONFIG;

@@ -12,7 +12,7 @@ import urllib.request
 
 from servers import die_with_parent, free_port, stop_process
 
-SAMPLE = re.compile(r'([a-z_][a-z0-9_]*)(\{[^{}]*\})? (\d+(?:\.\d+)?)')
+SAMPLE = re.compile(r'([a-z_][a-z0-9_]*)(\{[^{}]*\})? (-?\d+(?:\.\d+)?)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"')
 
 
