@@ -310,7 +310,7 @@ class Peer:
         key.verify(request.enrollment_signature,
                    signed_digest(b"verifywise.enroll.v1", request.agent_id.encode(), request.csr),
                    ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-        self.enrollment_key, self.agent_id = key, request.agent_id
+        self.enrollment_key, self.agent_id, self.sealing_key = key, request.agent_id, request.sealing_key
         self.chain = Chain(request.agent_id)
         return fleet_pb2.EnrollResponse(issued=self.issued(self.certificate_for(request.csr)))
 
