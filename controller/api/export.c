@@ -209,7 +209,7 @@ static int export_open(struct visit *v, struct export **out, struct vw_error *er
 
 int api_record_export(struct visit *v, struct vw_error *err)
 {
-	struct export *e;
+	struct export *e = NULL;
 	const char *format = visit_query(v, "format");
 	bool csv = format && strcmp(format, "csv") == 0;
 	if (format && !csv && strcmp(format, "ndjson") != 0)
