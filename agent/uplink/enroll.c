@@ -10,6 +10,7 @@
 #include "proto/message.h"
 #include "storage/uplink.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,53 +26,6 @@ static int no_memory(struct vw_error *err)
 static struct vw_bytes text_of(const char *text)
 {
 	return (struct vw_bytes){text, strlen(text)};
-}
-
-/* ---- the ledger ---- */
-
-struct note {
-	struct vw_store *store;
-	struct vw_arena *arena;
-	vw_audit_kind kind;
-	const char *subject, *text;
-	const char *organization, *agent_id; /* a new owner of the chain; NULL: none */
-};
-
-static int write_note(struct vw_txn *txn, void *arg, struct vw_error *err)
-{
-	struct note *note = arg;
-	vw_entry entry = VERIFYWISE__V1__ENTRY__INIT;
-	vw_audit audit = VERIFYWISE__V1__AUDIT__INIT;
-	uint64_t sequence;
-	int code = 0;
-	vw_arena_reset(note->arena);
-	VW_SET(&entry, recorded_at, vw_clock_now());
-	VW_SET(&audit, kind, note->kind);
-	audit.subject = (char *)(uintptr_t)note->subject;
-	audit.text = (char *)(uintptr_t)note->text;
-	entry.body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
-	entry.audit = &audit;
-	if (note->organization)
-		code = vw_store_begin_epoch(txn, note->store, note->arena, note->organization, note->agent_id,
-					    &sequence, err);
-	return code < 0 ? code : vw_store_append(txn, note->store, note->arena, &entry, NULL, &sequence, err);
-}
-
-static int write_in_ledger(struct note *note, struct vw_error *err)
-{
-	note->arena = vw_arena_open(0);
-	if (!note->arena)
-		return no_memory(err);
-	int code = vw_kv_write(vw_store_kv(note->store), write_note, note, err);
-	vw_arena_close(note->arena);
-	return code;
-}
-
-int vw_identity_note(struct vw_store *store, vw_audit_kind kind, const char *subject, const char *text,
-		     struct vw_error *err)
-{
-	struct note note = {.store = store, .kind = kind, .subject = subject, .text = text};
-	return write_in_ledger(&note, err);
 }
 
 /* ---- what is sent and answered ---- */
@@ -137,6 +91,7 @@ struct enrolling {
 	struct vw_store *store;
 	struct vw_arena *arena;
 	struct vw_token token;
+	const char *folder; /* of what is being made: <state>/identity, or beside it */
 	char agent_id[VW_AGENT_ID_MAX];
 	char *authorities; /* PEM */
 	struct vw_bytes root;
@@ -179,10 +134,15 @@ static int fetch_authorities(struct enrolling *e, struct vw_error *err)
 	    e->asked->url);
 }
 
+static char *path_of(const struct enrolling *e, const char *name)
+{
+	return vw_arena_printf(e->arena, "%s/%s", e->folder, name);
+}
+
 /* A key from an earlier try that was cut off is used again: the controller knows it by then, perhaps. */
 static int keep_key(struct enrolling *e, const char *name, struct vw_key **out, struct vw_error *err)
 {
-	const char *path = vw_identity_path(e->arena, e->asked->state_dir, name);
+	const char *path = path_of(e, name);
 	if (!path)
 		return no_memory(err);
 	int code = vw_key_read(path, out, err);
@@ -194,11 +154,10 @@ static int keep_key(struct enrolling *e, const char *name, struct vw_key **out, 
 
 static int make_keys(struct enrolling *e, struct vw_error *err)
 {
-	const char *sealing = vw_identity_path(e->arena, e->asked->state_dir, "sealing.key");
-	const char *folder = vw_identity_path(e->arena, e->asked->state_dir, "");
-	if (!sealing || !folder)
+	const char *sealing = path_of(e, "sealing.key");
+	if (!sealing)
 		return no_memory(err);
-	int code = vw_dir_make_private(folder, err);
+	int code = vw_dir_make_private(e->folder, err);
 	if (code == 0)
 		code = keep_key(e, "enrollment.key", &e->enrollment, err);
 	if (code == 0)
@@ -240,6 +199,14 @@ static int fill_request(struct enrolling *e, vw_enroll_request *request, struct 
 	return 0;
 }
 
+static int refused(const struct enrolling *e, const vw_rejection *rejection, struct vw_error *err)
+{
+	bool taken = rejection->reason == VW_REJECTION_TAKEN;
+	return vw_error_set(err, VW_EAUTH, "%s refused: %s%s", e->asked->url,
+			    rejection->text ? rejection->text : "no reason was given",
+			    taken ? "; --new-agent gives this one another id" : "");
+}
+
 static int ask(struct enrolling *e, vw_issued **out, struct vw_error *err)
 {
 	vw_enroll_request request = VERIFYWISE__V1__ENROLL_REQUEST__INIT;
@@ -251,8 +218,7 @@ static int ask(struct enrolling *e, vw_issued **out, struct vw_error *err)
 	if (code < 0)
 		return code;
 	if (response->answer_case == VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_REJECTION)
-		return vw_error_set(err, VW_EAUTH, "%s refused: %s", e->asked->url,
-				    response->rejection->text ? response->rejection->text : "no reason was given");
+		return refused(e, response->rejection, err);
 	if (response->answer_case != VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_ISSUED)
 		return vw_error_set(err, VW_EINVAL, "%s: the answer says nothing", e->asked->url);
 	*out = response->issued;
@@ -262,24 +228,18 @@ static int ask(struct enrolling *e, vw_issued **out, struct vw_error *err)
 /* The chain becomes the organization's. Done before the files are complete: enrolling again after a crash finds it done. */
 static int take_over_ledger(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
 {
-	const vw_agent_identity *own = vw_store_identity(e->store);
-	const char *before = own->organization ? own->organization : "";
-	struct note note = {.store = e->store, .kind = VW_AUDIT_ENROLLED, .subject = e->asked->url};
-	if (before[0] && strcmp(before, issued->organization) != 0)
+	const char *before = vw_store_identity(e->store)->organization;
+	if (before && before[0] && strcmp(before, issued->organization) != 0)
 		return vw_error_set(err, VW_EBUSY,
 				    "this ledger belongs to organization %s and cannot go to organization %s; use "
 				    "another state folder "
 				    "(--state) for that one",
 				    before, issued->organization);
-	note.text = vw_arena_printf(e->arena, "enrolled as agent %s of organization %s (%s)", e->agent_id,
-				    issued->organization, issued->organization_name ? issued->organization_name : "");
-	if (!note.text)
-		return no_memory(err);
-	if (strcmp(before, issued->organization) != 0 || strcmp(own->agent_id, e->agent_id) != 0) {
-		note.organization = issued->organization;
-		note.agent_id = e->agent_id;
-	}
-	return write_in_ledger(&note, err);
+	const char *text =
+	    vw_arena_printf(e->arena, "enrolled as agent %s of organization %s (%s)", e->agent_id,
+			    issued->organization, issued->organization_name ? issued->organization_name : "");
+	return text ? vw_identity_take_over(e->store, issued->organization, e->agent_id, e->asked->url, text, err)
+		    : no_memory(err);
 }
 
 static int write_held(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
@@ -292,33 +252,64 @@ static int write_held(struct enrolling *e, const vw_issued *issued, struct vw_er
 	held.url = (char *)(uintptr_t)e->asked->url;
 	VW_SET(&held, enrolled_at, vw_clock_now());
 	uint8_t *packed = vw_message_pack(e->arena, &held.base, &len);
-	const char *path = vw_identity_path(e->arena, e->asked->state_dir, "controller.pb");
+	const char *path = path_of(e, "controller.pb");
 	return packed && path ? vw_file_write(path, packed, len, 0600, err) : no_memory(err);
 }
 
 static int write_identity(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
 {
-	const char *folder = vw_identity_path(e->arena, e->asked->state_dir, "");
-	const char *authorities = vw_identity_path(e->arena, e->asked->state_dir, "authorities.pem");
-	if (!folder || !authorities)
+	const char *authorities = path_of(e, "authorities.pem");
+	if (!authorities)
 		return no_memory(err);
-	int code = vw_identity_write_pair(e->arena, folder, "current", e->key, issued, err);
+	int code = vw_identity_write_pair(e->arena, e->folder, "current", e->key, issued, err);
 	if (code == 0)
 		code = vw_certificates_write_file(authorities, &e->root, 1, 0600, err);
 	return code < 0 ? code : write_held(e, issued, err); /* last: with it the agent is enrolled */
 }
 
-/* A new agent id means new keys: the old ones are another agent's, and are kept aside. */
-static int set_aside(struct enrolling *e, struct vw_error *err)
+/* ---- as a new agent ---- */
+
+/* New keys under a new id, made beside the old identity: that stays in force until the new one is whole. A try that was cut off or refused goes on with
+ * the same. */
+static int begin_new_agent(struct enrolling *e, struct vw_error *err)
 {
-	const char *folder = vw_identity_path(e->arena, e->asked->state_dir, "");
-	char *aside =
-	    folder ? vw_arena_printf(e->arena, "%s.%s", folder, vw_store_identity(e->store)->agent_id) : NULL;
+	struct vw_buffer text;
+	e->folder = vw_identity_path(e->arena, e->asked->state_dir, "");
+	e->folder = e->folder ? vw_arena_printf(e->arena, "%s.new", e->folder) : NULL;
+	const char *path = e->folder ? path_of(e, "agent_id") : NULL;
+	if (!path)
+		return no_memory(err);
+	int code = vw_dir_make_private(e->folder, err);
+	if (code < 0)
+		return code;
+	vw_buffer_init(&text, VW_AGENT_ID_MAX);
+	code = vw_file_read(path, VW_AGENT_ID_MAX, &text, err);
+	if (code == 0 && vw_agent_id_valid(vw_buffer_text(&text))) {
+		snprintf(e->agent_id, sizeof(e->agent_id), "%s", vw_buffer_text(&text));
+	} else if (code == 0 || code == VW_ENOTFOUND || code == VW_ELIMIT) {
+		vw_random_uuid(e->agent_id);
+		code = vw_file_write(path, e->agent_id, strlen(e->agent_id), 0600, err);
+	}
+	vw_buffer_reset(&text);
+	return code;
+}
+
+/* The old identity is kept: its keys may still be wanted to look into what happened. */
+static int put_in_place(struct enrolling *e, struct vw_error *err)
+{
+	const char *place = vw_identity_path(e->arena, e->asked->state_dir, "");
+	char *aside = place ? vw_arena_printf(e->arena, "%s.before-%s", place, e->agent_id) : NULL;
 	if (!aside)
 		return no_memory(err);
-	if (access(folder, F_OK) == 0 && rename(folder, aside) < 0)
-		return vw_error_set(err, VW_EIO, "cannot rename %s to %s", folder, aside);
-	vw_random_uuid(e->agent_id);
+	if (rename(place, aside) < 0 && errno != ENOENT)
+		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", place, aside, strerror(errno));
+	if (rename(e->folder, place) < 0)
+		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", e->folder, place, strerror(errno));
+	e->folder = place;
+	const char *id = path_of(e, "agent_id");
+	if (!id)
+		return no_memory(err);
+	unlink(id);
 	return 0;
 }
 
@@ -333,14 +324,16 @@ static int enroll(struct enrolling *e, bool new_agent, vw_issued **out, struct v
 	if (code == 0)
 		code = fetch_authorities(e, err);
 	if (code == 0 && new_agent)
-		code = set_aside(e, err);
+		code = begin_new_agent(e, err);
 	if (code == 0)
 		code = make_keys(e, err);
 	if (code == 0)
 		code = ask(e, out, err);
 	if (code == 0)
 		code = take_over_ledger(e, *out, err);
-	return code < 0 ? code : write_identity(e, *out, err);
+	if (code == 0)
+		code = write_identity(e, *out, err);
+	return code < 0 || !new_agent ? code : put_in_place(e, err);
 }
 
 int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrollment, bool new_agent,
@@ -348,7 +341,8 @@ int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrol
 {
 	struct enrolling e = {.asked = enrollment, .store = store, .arena = arena};
 	const char *held = vw_identity_path(arena, enrollment->state_dir, "controller.pb");
-	if (!held)
+	e.folder = vw_identity_path(arena, enrollment->state_dir, "");
+	if (!held || !e.folder)
 		return no_memory(err);
 	if (!new_agent && access(held, F_OK) == 0)
 		return vw_error_set(

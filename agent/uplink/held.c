@@ -26,6 +26,11 @@ bool vw_held_is_desired(const char *id)
 	return strncmp(id, VW_DESIRED_PREFIX, strlen(VW_DESIRED_PREFIX)) == 0;
 }
 
+bool vw_held_is_reserved(const char *id)
+{
+	return vw_held_is_desired(id) || strncmp(id, VW_IN_FORCE_PREFIX, strlen(VW_IN_FORCE_PREFIX)) == 0;
+}
+
 const char *vw_held_what(vw_command_kind kind)
 {
 	switch (kind) {
@@ -57,7 +62,8 @@ bool vw_held_refused(const struct vw_held_rules *rules, const vw_command *comman
 	if (command->kind == VW_COMMAND_SET_SECRETS && !rules->secrets)
 		return true;
 	for (size_t i = 0; rules->refuses && rules->refuses[i]; i++) {
-		if (vw_text_equal_nocase(rules->refuses[i], vw_held_kind_name(command)))
+		if (vw_text_equal_nocase(rules->refuses[i], vw_held_kind_name(command)) ||
+		    vw_text_equal_nocase(rules->refuses[i], "all"))
 			return true;
 	}
 	return false;

@@ -42,6 +42,8 @@ int vw_held_finish(struct vw_store *store, const char *agent_version, const stru
 bool vw_held_is_over(const vw_held_command *held);
 /* "desired:<hash>" */
 bool vw_held_is_desired(const char *id);
+/* One of the prefixes above. */
+bool vw_held_is_reserved(const char *id);
 /* Applied.what of a kind: "policy", "configuration", "secrets"; NULL for others. Static storage. */
 const char *vw_held_what(vw_command_kind kind);
 /* "set_policy"; "unknown" for a kind that is none of ours. */

@@ -19,7 +19,7 @@ static int look_up(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off
 {
 	const struct vw_uplink_route *route = arg;
 	(void)a, (void)b, (void)c, (void)d;
-	return route->cancel && *route->cancel;
+	return route->cancel && __atomic_load_n(route->cancel, __ATOMIC_RELAXED) != 0;
 }
 
 static int code_of(CURLcode rc)

@@ -22,5 +22,8 @@ int vw_identity_authorities_pem(const struct vw_identity *identity, struct vw_ar
 /* An audit entry of its own: what about the identity, for people, and whom it concerns. */
 int vw_identity_note(struct vw_store *store, vw_audit_kind kind, const char *subject, const char *text,
 		     struct vw_error *err);
+/* The entry ENROLLED; behind a new epoch where the ledger was another owner's. */
+int vw_identity_take_over(struct vw_store *store, const char *organization, const char *agent_id, const char *subject,
+			  const char *text, struct vw_error *err);
 
 #endif

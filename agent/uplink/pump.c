@@ -183,21 +183,44 @@ static bool step(struct vw_pump *pump)
 	return step_down(pump, fds) && (pump->write_failed || step_up(pump, fds));
 }
 
-/* gRPC is gone: what it wrote last is in `up` at most. */
-static void finish(struct vw_pump *pump)
+/* What was taken off gRPC's end goes out, as far as the peer takes it in time. */
+static bool flush(struct vw_pump *pump, int64_t deadline)
 {
-	int64_t deadline = vw_clock_monotonic() + LAST_MS;
 	while (!empty(&pump->up) && !pump->write_failed) {
 		give_secure(pump);
 		int64_t left = deadline - vw_clock_monotonic();
 		if (empty(&pump->up) || left <= 0)
 			break;
 		struct pollfd fd = {.fd = pump->socket, .events = pump->write_wants};
-		if (poll(&fd, 1, (int)left) <= 0 && errno != EINTR)
+		if (poll(&fd, 1, (int)left) < 0 && errno != EINTR)
 			break;
 	}
-	if (empty(&pump->up))
+	return empty(&pump->up);
+}
+
+/* Closing over bytes that were not read would be a reset, which takes from the peer what it has not read yet. */
+static void linger(struct vw_pump *pump, int64_t deadline)
+{
+	int64_t left;
+	shutdown(pump->socket, SHUT_WR);
+	while ((left = deadline - vw_clock_monotonic()) > 0) {
+		struct pollfd fd = {.fd = pump->socket, .events = POLLIN};
+		if (poll(&fd, 1, (int)left) <= 0 || recv(pump->socket, pump->down.bytes, CHUNK, 0) <= 0)
+			return;
+	}
+}
+
+/* gRPC closed its end; what it wrote last is still there. */
+static void finish(struct vw_pump *pump)
+{
+	int64_t deadline = vw_clock_monotonic() + LAST_MS;
+	while (flush(pump, deadline)) {
+		if (take_plain(pump) && !empty(&pump->up))
+			continue;
 		vw_secure_goodbye(pump->secure);
+		linger(pump, deadline);
+		return;
+	}
 }
 
 static void *run(void *arg)

@@ -168,6 +168,15 @@ static void take_resume(struct session *session, const vw_resume *resume)
 	vw_window_clear(&session->window);
 }
 
+/* Ids of our own making are not the controller's to give. */
+static void take_command(struct session *session, const vw_command *command)
+{
+	if (command->id && vw_held_is_reserved(command->id))
+		vw_log(VW_LOG_ERROR, "command_not_taken", VW_LOG_S("reason", "its id is of this agent's own kind"));
+	else
+		uplink_command_take(session->uplink, command);
+}
+
 static void take_first(struct session *session, const vw_controller_message *message)
 {
 	switch (message->body_case) {
@@ -196,7 +205,7 @@ static void take_next(struct session *session, const vw_controller_message *mess
 		take_resume(session, message->resume);
 		return;
 	case VERIFYWISE__V1__CONTROLLER_MESSAGE__BODY_COMMAND:
-		uplink_command_take(session->uplink, message->command);
+		take_command(session, message->command);
 		return;
 	case VERIFYWISE__V1__CONTROLLER_MESSAGE__BODY_DESIRED:
 		session_desired(session, message->desired);

@@ -282,7 +282,8 @@ static void note_end(struct vw_uplink *uplink, const struct session *session)
 	bool planned = verdict->next == NEXT_AT_ONCE;
 	vw_log(planned ? VW_LOG_INFO : VW_LOG_WARN, "uplink_ended", VW_LOG_S("reason", verdict->error.message));
 	struct vw_uplink_status *status = uplink_status_begin(uplink);
-	status->connected_at = 0;
+	if (!uplink->next || !planned)
+		status->connected_at = 0;
 	status->rejection = verdict->rejection;
 	if (!planned)
 		status->last_error = verdict->error;
@@ -312,7 +313,8 @@ static void live_over(struct vw_uplink *uplink, struct session *session, int64_t
 	uplink->live = uplink->next; /* it is on its way already */
 	uplink->next = NULL;
 	if (uplink->live) {
-		uplink_set_phase(uplink, VW_UPLINK_CONNECTING, 0);
+		if (session->verdict.next != NEXT_AT_ONCE)
+			uplink_set_phase(uplink, VW_UPLINK_CONNECTING, 0);
 		return;
 	}
 	if (fall_back(uplink, session->pending_pair, &session->verdict, now))

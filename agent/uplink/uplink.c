@@ -255,6 +255,18 @@ static int load_state(struct vw_uplink *uplink, struct vw_error *err)
 	return code;
 }
 
+/* An enrolment as a new agent that was cut off at its very end, or an identity that was copied here from elsewhere. */
+static int check_owner(const struct vw_uplink *uplink, struct vw_error *err)
+{
+	const char *id = vw_identity_issued(uplink->identity)->agent_id;
+	const char *own = vw_store_identity(uplink->settings.store)->agent_id;
+	if (strcmp(id, own) == 0)
+		return 0;
+	return vw_error_set(err, VW_ECONFIG,
+			    "the identity in %s is agent %s's, the ledger is agent %s's; enroll with --new-agent",
+			    uplink->settings.state_dir, id, own);
+}
+
 static int prepare(struct vw_uplink *uplink, struct vw_error *err)
 {
 	struct vw_identity_pair pair;
@@ -266,6 +278,8 @@ static int prepare(struct vw_uplink *uplink, struct vw_error *err)
 	if (uplink->event_fd < 0)
 		return vw_error_set(err, VW_EIO, "an event descriptor: %s", strerror(errno));
 	int code = vw_identity_open(uplink->settings.state_dir, &uplink->identity, err);
+	if (code == 0)
+		code = check_owner(uplink, err);
 	if (code == 0)
 		code = load_state(uplink, err);
 	if (code == 0)

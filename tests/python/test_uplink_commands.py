@@ -196,7 +196,7 @@ def test_expiry_is_by_the_controllers_clock(peer, uplink):
     told(peer, id, "EXPIRED")
 
 
-@pytest.mark.parametrize("id", ["", "x" * 200, "with space", "ä"])
+@pytest.mark.parametrize("id", ["", "x" * 200, "with space", "ä", "desired:" + "0" * 64, "applied:policy"])
 def test_a_command_without_a_usable_id_is_passed_over(peer, uplink, id):
     good = str(uuid.uuid4())
     Script(peer, lambda s: (s.command("SYNC", id=id or None) if id else s.send(command=fleet_pb2.Command(kind=1)),

@@ -1,6 +1,7 @@
 """Whom the agent trusts, and how it changes its certificate without losing its stream (S4.1, S11.1)."""
 
 import base64
+import contextlib
 import datetime
 import socket
 import socketserver
@@ -337,6 +338,45 @@ def test_when_a_rejection_says_that_it_expired_it_is_renewed(peer, uplink):
     uplink.start()
     uplink.wait(lambda s: s["phase"] == "connected", 40)
     assert len(peer.renewals) == 1 and peer.streams[0].serial != peer.streams[1].serial
+
+
+def test_when_an_alert_says_that_it_expired_it_is_renewed(tmp_path, peer):
+    """The renewal in front of the first stream fails. OpenSSL refuses the old certificate by an alert, behind the handshake as TLS 1.3 has it."""
+    peer.certificate_for = half_spent(peer, left=-HOUR)
+    renew, tries = peer.renew, []
+
+    def not_at_first(body):
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionAbortedError("not now")
+        return renew(body)
+
+    def refuse(sock):
+        try:
+            context.wrap_socket(sock, server_side=True).close()
+        except OSError:  # it said why, and is not to be heard with a reset
+            sock.settimeout(1)
+            with contextlib.suppress(OSError):
+                while sock.recv(1000):
+                    pass
+
+    peer.renew = not_at_first
+    context = tls_context(peer)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=peer.authority.certificate.public_bytes(PEM).decode())
+    server = raw_server(refuse)
+    peer.port = server.server_address[1]
+    uplink = Uplink(tmp_path, peer)
+    try:
+        uplink.start()
+        status = uplink.wait(lambda s: s["error"] and "alert 45" in s["error"])
+        assert "certificate expired" in status["error"] and not peer.streams
+        wait_for(lambda: len(tries) == 2, 40)
+        wait_for(lambda: uplink.logged("certificate_renewed"))
+    finally:
+        uplink.stop()
+        server.shutdown()
+        server.server_close()
 
 
 def test_cut_without_a_word_again_and_again_another_certificate_is_tried(instead):

@@ -43,7 +43,8 @@ struct vw_enrollment {
 /* Fetches the CA and compares it with the token's pin, makes the keys, sends the CSR, writes the identity's files, and begins a new epoch of the ledger under
  * the organization. Done again after a crash or a lost answer it goes on with the same keys. `out_issued` in the arena.
  * VW_EAUTH: the pin is another CA's, or the token was refused (the message says which); VW_EBUSY: this state is enrolled already, or its ledger has been sent
- * to another organization: use another state folder. With `new_agent` the state gets a new agent id first: the remedy for a clone or a restored snapshot. */
+ * to another organization: use another state folder. With `new_agent` the state gets a new agent id: the remedy for a clone or a restored snapshot. It is
+ * made in <state>/identity.new, and takes the old identity's place, which is kept beside it, once it is whole: a refusal changes nothing. */
 int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrollment, bool new_agent,
 		       struct vw_arena *arena, vw_issued **out_issued, struct vw_error *err);
 /* Deletes the identity's files and writes an audit entry. The ledger and the agent's id stay. VW_ENOTFOUND: not enrolled. */
