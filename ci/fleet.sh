@@ -22,7 +22,7 @@ controller_start() {
     "$controller_path" --config build/demo/controller.yaml serve > build/demo/controller.log 2>&1 &
     controller_pid=$!
     for _ in $(seq 100); do
-        if ask org list > /dev/null 2>&1 && [ -S build/demo/controller/control.sock ]; then
+        if [ -S build/demo/controller/control.sock ] && ask org list > /dev/null 2>&1; then
             return 0
         fi
         kill -0 "$controller_pid" 2> /dev/null || break

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LOOK_INTERVAL_MS 60000 /* between looks at our own certificate */
+#define BUSY_WAIT_MS     5000  /* for another process to let go of the embedded store */
 
 struct server {
 	const struct vw_cli_invocation *in;
@@ -68,7 +69,13 @@ static int open_store(struct server *s, struct vw_error *err)
 						   .connections = c->store_connections,
 						   .verifywise = c->verifywise,
 						   .app_role = c->app_role};
+	int64_t until = vw_clock_monotonic() + BUSY_WAIT_MS;
 	int code = vw_fleet_store_open(&settings, &s->store, err);
+	/* a command that uses the embedded store at this moment is done soon */
+	while (code == VW_EBUSY && vw_clock_monotonic() < until && !vw_cli_cancelled) {
+		usleep(100000);
+		code = vw_fleet_store_open(&settings, &s->store, err);
+	}
 	if (code == 0)
 		code = vw_fleet_presence_clear(s->store, c->replica, err);
 	return code;
