@@ -51,6 +51,14 @@ char *vw_page_print(const struct vw_listing *listing, struct vw_bytes place, str
 	return sodium_bin2base64(text, size, bytes, len, VARIANT);
 }
 
+/* libsodium takes some bytes outside of ASCII for letters: a text is a cursor if it is the one that is printed. */
+static bool decode(const char *cursor, uint8_t *out, size_t size, size_t *out_len)
+{
+	char again[sodium_base64_ENCODED_LEN(VW_PLACE_MAX + CHECK, VARIANT)];
+	return sodium_base642bin(out, size, cursor, strlen(cursor), NULL, out_len, NULL, VARIANT) == 0 &&
+	       strcmp(sodium_bin2base64(again, sizeof(again), out, *out_len, VARIANT), cursor) == 0;
+}
+
 int vw_page_read(const struct vw_listing *listing, const struct vw_page *page, struct vw_arena *arena,
 		 struct vw_bytes *out_place, struct vw_error *err)
 {
@@ -62,9 +70,7 @@ int vw_page_read(const struct vw_listing *listing, const struct vw_page *page, s
 		*out_place = (struct vw_bytes){NULL, 0};
 		return 0;
 	}
-	if (sodium_base642bin(bytes, sizeof(bytes), page->cursor, strlen(page->cursor), NULL, &len, NULL, VARIANT) !=
-		0 ||
-	    len <= CHECK)
+	if (!decode(page->cursor, bytes, sizeof(bytes), &len) || len <= CHECK)
 		return vw_error_set(err, VW_EINVAL, "the cursor is none");
 	struct vw_bytes place = {bytes, len - CHECK};
 	check_of(listing, place, check);

@@ -77,6 +77,8 @@ static void garbage(void **state)
 		char was = cursor[i];
 		cursor[i] = was == 'A' ? 'B' : 'A';
 		assert_int_equal(read_cursor(*state, &l, cursor, &out), VW_EINVAL);
+		cursor[i] = (char)(was | 0x80); /* a letter to libsodium, now and then */
+		assert_int_equal(read_cursor(*state, &l, cursor, &out), VW_EINVAL);
 		cursor[i] = 0;
 		assert_int_equal(read_cursor(*state, &l, cursor, &out), VW_EINVAL);
 		cursor[i] = was;

@@ -75,8 +75,8 @@ int vw_fleet_user_revoke(struct vw_fleet_store *store, int32_t organization, con
 
 /* Takes one use of the token and adds the agent, or, if one with this id and the same enrolment key is there, gives it the new pending serial
  * (and makes a revoked one active again only if `agent->status` says so). What was asked before with the same token and keys takes no second use
- * (vw_enrollment_is_again). VW_EAUTH: the token is unknown, used up, expired or revoked as of `now`; VW_EBUSY:
- * the id is another one's. One transaction. */
+ * (vw_enrollment_is_again). VW_EAUTH: the token is unknown, used up, expired or revoked as of `now`, or the
+ * organization is disabled; VW_EBUSY: the id is another one's. An id is one of its organization: the same in two is two agents. One transaction. */
 int vw_fleet_agent_enroll(struct vw_fleet_store *store, const char *token_public_id, int64_t now,
 			  const vw_agent *agent, struct vw_error *err);
 
@@ -136,7 +136,8 @@ enum vw_ingest_outcome {
 	VW_INGEST_STORED, /* all of it is durable, what had been there already included */
 	VW_INGEST_GAP,    /* it begins behind what is stored; nothing was */
 	VW_INGEST_FORK, /* it holds another entry under a stored sequence; kept in quarantine, the agent's status says so */
-	VW_INGEST_REFUSED /* an entry that is none, or breaks the chain; entries before it are stored */
+	VW_INGEST_REFUSED /* an entry that is none, or breaks the chain; entries before it are stored. Or the agent is not active, or
+			     its organization is disabled; then nothing is */
 };
 struct vw_ingest_result {
 	enum vw_ingest_outcome outcome;
@@ -159,19 +160,21 @@ int vw_fleet_ingest(struct vw_fleet_store *store, struct vw_arena *arena, const 
 
 /* ---- What was ingested ---- */
 
-/* A page of a listing: rows behind `cursor`, at most `limit` (VW_MAX_PAGE). `cursor` is what the last page gave as *out_cursor, opaque text; NULL: the first page.
+/* A page of a listing: rows behind `cursor`, at most `limit` (1 to VW_MAX_PAGE; VW_EINVAL otherwise). `cursor` is what the last page gave as *out_cursor, opaque text; NULL: the first page.
  * *out_cursor is NULL with the last page. VW_EINVAL: no cursor of this listing. */
 struct vw_page {
 	const char *cursor;
 	size_t limit;
 };
 
+/* By name: of the model, bytewise, then by version number, workspace, agent. By severity: of the worst open gap. */
 enum vw_version_order { VW_BY_NAME, VW_BY_RECORDED, VW_BY_UPDATED, VW_BY_SEVERITY };
 struct vw_version_query {
 	const char *agent_id;  /* NULL: all; so for each that follows */
 	const char *workspace; /* exactly */
 	const char *model;     /* exactly */
-	const char *text;      /* words, each found in model name or description, case ignored */
+	const char *
+	    text; /* words, each found in model name or description (as far as the row has it), case ignored (of ASCII) */
 	const char *stage, *owner, *risk;
 	const vw_compliance_status *status;
 	const vw_severity *severity; /* with an open gap of at least this */
@@ -186,7 +189,8 @@ int vw_fleet_version_list(struct vw_fleet_store *store, struct vw_arena *arena, 
 struct vw_version_key {
 	const char *agent_id, *workspace, *model, *version;
 };
-/* The newest state of one version, its row. The record itself is in the entry row->sequence. */
+/* The newest state of one version, its row. The record itself is in the entry row->sequence; so it is with one that was removed, whose row is its last one
+ * with removed_at. */
 int vw_fleet_version_get(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
 			 const struct vw_version_key *key, vw_version_row **out, struct vw_error *err);
 /* Sequences of all entries about one version, newest first. */
@@ -253,7 +257,7 @@ int vw_fleet_command_update(struct vw_fleet_store *store, int32_t organization, 
 int vw_fleet_file_get(struct vw_fleet_store *store, struct vw_arena *arena, int32_t organization,
 		      const uint8_t sha256[32], vw_stored_file **out, struct vw_error *err);
 
-/* One name of one agent; its version must be one more than what is there (or 1): VW_EBUSY otherwise. */
+/* One name of one agent; its version must be one more than what is there (or 1): VW_EBUSY otherwise. VW_ELIMIT: VW_MAX_SECRETS, VW_MAX_SEALED. */
 int vw_fleet_secret_put(struct vw_fleet_store *store, const vw_stored_secret *secret, struct vw_error *err);
 int vw_fleet_secret_delete(struct vw_fleet_store *store, int32_t organization, const char *agent_id, const char *name,
 			   struct vw_error *err);
