@@ -98,7 +98,7 @@ PY
 
 fleet_demo() {
     local venv=$1 first_port=$2 first_state=$3 second_state=$PWD/build/demo/second-state sessions https second_port id
-    rm -rf build/demo/controller "$second_state"
+    rm -rf build/demo/controller build/demo/mlflow-second "$second_state"
     sessions=$(free_port) https=$(free_port)
     fleet_url=https://127.0.0.1:$https
     cat > build/demo/controller.yaml << YAML
