@@ -92,7 +92,7 @@ static int check_access(const struct visit *v, const struct api_route *route, st
 static int check_tenant(struct visit *v, const struct api_route *route, struct vw_error *err)
 {
 	vw_organization *organization;
-	if (!route->tenant)
+	if (v->organization == 0 || !route_names(route->query, "organization"))
 		return 0;
 	int code = vw_fleet_organization_get(v->api->settings.store, v->arena, v->organization, &organization, err);
 	return code == VW_ENOTFOUND ? vw_error_set(err, code, "no such organization") : code;
