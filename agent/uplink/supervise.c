@@ -276,13 +276,19 @@ static bool lived(const struct session *session, int64_t now)
 	       (session->acknowledged || session->window.count == 0);
 }
 
+/* The controller sends the old stream away when it has welcomed the new one, which may be heard of later. */
+static bool is_replaced(const struct vw_uplink *uplink, const struct session *session)
+{
+	return uplink->next && (session->verdict.next == NEXT_AT_ONCE || session->verdict.next == NEXT_AFTER);
+}
+
 static void note_end(struct vw_uplink *uplink, const struct session *session)
 {
 	const struct verdict *verdict = &session->verdict;
-	bool planned = verdict->next == NEXT_AT_ONCE;
+	bool replaced = is_replaced(uplink, session), planned = replaced || verdict->next == NEXT_AT_ONCE;
 	vw_log(planned ? VW_LOG_INFO : VW_LOG_WARN, "uplink_ended", VW_LOG_S("reason", verdict->error.message));
 	struct vw_uplink_status *status = uplink_status_begin(uplink);
-	if (!uplink->next || !planned)
+	if (!replaced)
 		status->connected_at = 0;
 	status->rejection = verdict->rejection;
 	if (!planned)
@@ -305,7 +311,7 @@ static void count_silence(struct vw_uplink *uplink, struct session *session, int
 
 static void live_over(struct vw_uplink *uplink, struct session *session, int64_t now)
 {
-	bool of_use = lived(session, now);
+	bool of_use = lived(session, now), replaced = is_replaced(uplink, session);
 	count_silence(uplink, session, now);
 	note_end(uplink, session);
 	if (of_use)
@@ -313,7 +319,7 @@ static void live_over(struct vw_uplink *uplink, struct session *session, int64_t
 	uplink->live = uplink->next; /* it is on its way already */
 	uplink->next = NULL;
 	if (uplink->live) {
-		if (session->verdict.next != NEXT_AT_ONCE)
+		if (!replaced)
 			uplink_set_phase(uplink, VW_UPLINK_CONNECTING, 0);
 		return;
 	}
