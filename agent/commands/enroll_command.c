@@ -24,7 +24,7 @@ static int read_token(const struct vw_cli_invocation *in, struct vw_secret **out
 		fprintf(stderr,
 			"vw-agent: warning: others can read %s; chmod 600 it, or delete it when this is done\n",
 			file);
-	return code;
+	return code < 0 && code != VW_ENOMEM ? vw_error_set(err, VW_ECONFIG, "%s", err->message) : code;
 }
 
 static void print_issued(const vw_issued *issued, struct vw_arena *arena)
@@ -86,7 +86,8 @@ static int leave(const struct session *session, struct vw_error *err)
 	int code = vw_identity_open(state_dir, &identity, err);
 	vw_identity_close(identity);
 	if (code == VW_ENOTFOUND)
-		return code; /* any other: it is broken, and goes all the same */
+		return vw_error_set(err, VW_EUSAGE, "%s is not enrolled with a controller", state_dir);
+	/* any other failure: the identity is broken, and goes all the same */
 	code = remote_forget(session->store, state_dir, false, err);
 	return code < 0 ? code : vw_identity_forget(session->store, state_dir, err);
 }

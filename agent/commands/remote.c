@@ -105,7 +105,7 @@ static int depth_of(const vw_command *command, enum vw_depth *out, struct vw_err
 static int do_sync(struct remote *r, const vw_command *command, struct outcome *out, struct vw_error *err)
 {
 	struct vw_sync_result result;
-	enum vw_depth depth;
+	enum vw_depth depth = VW_DEPTH_FULL;
 	const char *model = command->model && command->model[0] ? command->model : NULL;
 	int code = depth_of(command, &depth, err);
 	if (code == 0)

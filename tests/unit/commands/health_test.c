@@ -410,6 +410,28 @@ static void refuses_what_is_not_loopback(void **state)
 	}
 }
 
+static bool look(void *arg, struct vw_uplink_status *out)
+{
+	*out = (struct vw_uplink_status){.phase = *(enum vw_uplink_phase *)arg};
+	return true;
+}
+
+static void asks_the_uplink_each_time(void **state)
+{
+	enum vw_uplink_phase phase = VW_UPLINK_CONNECTED;
+	(void)state;
+	assert_non_null(strstr(get("/metrics"), "\nvw_agent_enrolled 0\n"));
+	health_watch(server, look, &phase);
+	assert_int_equal(status_of(get("/progressz")), 200);
+	assert_non_null(strstr(get("/metrics"), "\nvw_agent_enrolled 1\n"));
+	phase = VW_UPLINK_REFUSED;
+	assert_int_equal(status_of(get("/progressz")), 503);
+	assert_int_equal(status_of(get("/livez")), 200);
+	health_watch(server, NULL, NULL);
+	assert_int_equal(status_of(get("/progressz")), 200);
+	health_watch(NULL, look, &phase);
+}
+
 static void says_who_is_there_already(void **state)
 {
 	(void)state;
@@ -440,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(metrics_are_what_they_should_be),
 	    cmocka_unit_test_setup_teardown(answers_by_path, start_server, stop_server),
 	    cmocka_unit_test_setup_teardown(answers_from_what_was_published_last, start_server, stop_server),
+	    cmocka_unit_test_setup_teardown(asks_the_uplink_each_time, start_server, stop_server),
 	    cmocka_unit_test_setup_teardown(only_reads, start_server, stop_server),
 	    cmocka_unit_test_setup_teardown(survives_bad_requests, start_server, stop_server),
 	    cmocka_unit_test_setup_teardown(connections_are_limited, start_server, stop_server),
