@@ -104,14 +104,27 @@ int vw_key_read(const char *path, struct vw_key **out, struct vw_error *err)
 	return rc;
 }
 
-int vw_key_write(const struct vw_key *key, const char *path, struct vw_error *err)
+int vw_key_pem(const struct vw_key *key, struct vw_secret **out, struct vw_error *err)
 {
 	unsigned char pem[1024];
 	int rc = mbedtls_pk_write_key_pem(&key->pk, pem, sizeof(pem));
-	rc = rc == 0
-		 ? vw_file_write(path, pem, strlen((char *)pem), 0600, err)
-		 : vw_error_context(err, x509_error(err, VW_EINVAL, rc, "cannot write a private key"), "%s", path);
+	struct vw_secret *secret = rc == 0 ? vw_secret_open((char *)pem, strlen((char *)pem)) : NULL;
 	vw_wipe(pem, sizeof(pem));
+	if (rc != 0)
+		return x509_error(err, VW_EINVAL, rc, "cannot write a private key");
+	if (!secret)
+		return vw_error_set(err, VW_ENOMEM, "no memory for a private key");
+	*out = secret;
+	return 0;
+}
+
+int vw_key_write(const struct vw_key *key, const char *path, struct vw_error *err)
+{
+	struct vw_secret *pem = NULL;
+	int rc = vw_key_pem(key, &pem, err);
+	rc = rc == 0 ? vw_file_write(path, vw_secret_text(pem), vw_secret_length(pem), 0600, err)
+		     : vw_error_context(err, rc, "%s", path);
+	vw_secret_close(pem);
 	return rc;
 }
 

@@ -16,7 +16,7 @@
 
 #define ENROLL_DOMAIN    "verifywise.enroll.v1"
 #define RENEW_DOMAIN     "verifywise.renew.v1"
-#define RENEW_SKEW_MS    ((int64_t)5 * 60 * 1000)
+#define RENEW_SKEW_MS    ((uint64_t)5 * 60 * 1000)
 #define HOSTNAME_MAX_LEN 255
 
 /* One request on its way. */
@@ -25,8 +25,10 @@ struct visit {
 	const char *peer;
 	int64_t now;
 	struct vw_arena *arena;
-	vw_rejection_reason refusal; /* 0: none yet */
+	vw_organization *organization; /* the asker's, once it is known */
+	vw_rejection_reason refusal;   /* 0: none yet */
 	const char *text;
+	const char *why; /* for the log alone; NULL: the text */
 };
 
 static int refuse(struct visit *v, vw_rejection_reason reason, const char *text)
@@ -34,6 +36,13 @@ static int refuse(struct visit *v, vw_rejection_reason reason, const char *text)
 	v->refusal = reason;
 	v->text = text;
 	return VW_EAUTH;
+}
+
+/* The asker is told the same whatever is wrong with it. */
+static int refuse_token(struct visit *v, const char *why)
+{
+	v->why = why;
+	return refuse(v, VW_REJECTION_TOKEN, "the token is not valid");
 }
 
 static struct vw_bytes bytes_of(const ProtobufCBinaryData *data)
@@ -67,7 +76,8 @@ static int answer_refusal(struct visit *v, struct vw_bytes *out, struct vw_error
 	rejection.text = (char *)v->text;
 	response.answer_case = VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_REJECTION;
 	response.rejection = &rejection;
-	vw_log(VW_LOG_WARN, "enrollment_refused", VW_LOG_S("peer", v->peer), VW_LOG_S("reason", v->text));
+	vw_log(VW_LOG_WARN, "enrollment_refused", VW_LOG_S("peer", v->peer),
+	       VW_LOG_S("reason", v->why ? v->why : v->text));
 	return answer(v, &response, out, err);
 }
 
@@ -87,10 +97,6 @@ static int answer_issued(struct visit *v, const vw_agent *agent, struct vw_bytes
 	struct vw_bytes sent[VW_MAX_CERTIFICATES] = {certificate};
 	vw_enroll_response response = VERIFYWISE__V1__ENROLL_RESPONSE__INIT;
 	vw_issued issued = VERIFYWISE__V1__ISSUED__INIT;
-	vw_organization *organization;
-	int code = vw_fleet_organization_get(v->enroller->store, v->arena, agent->organization, &organization, err);
-	if (code < 0)
-		return code;
 	issued.n_certificates = 1;
 	for (size_t i = 0; i + 1 < count && issued.n_certificates < VW_MAX_CERTIFICATES; i++)
 		sent[issued.n_certificates++] = chain[i];
@@ -98,7 +104,7 @@ static int answer_issued(struct visit *v, const vw_agent *agent, struct vw_bytes
 	issued.n_authorities = 1;
 	issued.authorities = binaries(v->arena, &chain[count - 1], 1);
 	issued.organization = vw_arena_printf(v->arena, "%" PRId32, agent->organization);
-	issued.organization_name = organization->name;
+	issued.organization_name = v->organization->name;
 	issued.trust_domain = (char *)(uintptr_t)vw_authority_trust_domain(v->enroller->authority);
 	issued.agent_id = agent->agent_id;
 	issued.session_endpoint = (char *)(uintptr_t)v->enroller->session_endpoint;
@@ -141,31 +147,7 @@ static int read_request(struct visit *v, struct vw_bytes request, const Protobuf
 	return 0;
 }
 
-/* The token's own row once its secret was compared. What the row itself says (expired, used up, revoked) the store judges, in its transaction. */
-static int check_token(struct visit *v, const vw_enroll_request *request, vw_enrollment_token **out,
-		       struct vw_error *err)
-{
-	static const uint8_t nothing[32];
-	struct vw_token token;
-	vw_enrollment_token *row = NULL;
-	const char *text = request->token ? request->token : "";
-	int code = vw_token_parse(text, strlen(text), &token, err);
-	if (code < 0 || token.kind != VW_TOKEN_ENROLLMENT)
-		return refuse(v, VW_REJECTION_TOKEN, "the token is not valid");
-	code = vw_fleet_token_get(v->enroller->store, v->arena, token.public_id, &row, err);
-	bool known = code == 0 && row->secret_sha256.len == 32;
-	bool matches = vw_token_matches(&token, known ? row->secret_sha256.data : nothing) && known;
-	vw_token_wipe(&token);
-	if (code < 0 && code != VW_ENOTFOUND)
-		return code;
-	if (!matches)
-		return refuse(v, VW_REJECTION_TOKEN, "the token is not valid");
-	*out = row;
-	return 0;
-}
-
-static int check_request(struct visit *v, const vw_enroll_request *r, struct vw_bytes *out_public,
-			 struct vw_error *err)
+static int check_form(struct visit *v, const vw_enroll_request *r)
 {
 	if (!r->agent_id || !vw_agent_id_valid(r->agent_id))
 		return refuse(v, VW_REJECTION_MALFORMED, "agent_id is no UUID in lower case");
@@ -174,52 +156,114 @@ static int check_request(struct visit *v, const vw_enroll_request *r, struct vw_
 	if (r->hostname &&
 	    (strlen(r->hostname) > HOSTNAME_MAX_LEN || !vw_utf8_valid(r->hostname, strlen(r->hostname))))
 		return refuse(v, VW_REJECTION_MALFORMED, "hostname is too long or no UTF-8");
+	return 0;
+}
+
+/* What the store knows of whoever asks. */
+struct known {
+	vw_enrollment_token *token;
+	vw_agent *agent; /* with this id; NULL: none yet */
+};
+
+/* As many questions for a token that is not there as for one that is. */
+static int look_up(struct visit *v, const struct vw_token *token, const char *agent_id, struct known *out,
+		   struct vw_error *err)
+{
+	struct vw_fleet_store *store = v->enroller->store;
+	int code = vw_fleet_token_get(store, v->arena, token->public_id, &out->token, err);
+	int32_t organization = code == 0 ? out->token->organization : 1;
+	if (code == 0 || code == VW_ENOTFOUND)
+		code = vw_fleet_organization_get(store, v->arena, organization, &v->organization, err);
+	if (code == 0 || code == VW_ENOTFOUND)
+		code = vw_fleet_agent_get(store, v->arena, organization, agent_id, &out->agent, err);
+	return code == VW_ENOTFOUND ? 0 : code;
+}
+
+/* Judged before any other work is done for it, so that a token that was good once is refused at the price of one that never was. The store has the last
+ * word, in its transaction. */
+static int check_token(struct visit *v, const vw_enroll_request *r, struct known *out, struct vw_error *err)
+{
+	static const uint8_t nothing[32];
+	struct vw_token token;
+	vw_agent asking = VERIFYWISE__V1__AGENT__INIT;
+	const char *text = r->token ? r->token : "";
+	if (vw_token_parse(text, strlen(text), &token, err) < 0 || token.kind != VW_TOKEN_ENROLLMENT)
+		return refuse_token(v, "no token for enrolment");
+	int code = look_up(v, &token, r->agent_id, out, err);
+	bool has_hash = out->token && out->token->secret_sha256.len == 32;
+	bool matches = vw_token_matches(&token, has_hash ? out->token->secret_sha256.data : nothing) && has_hash;
+	vw_token_wipe(&token);
+	if (code < 0)
+		return code;
+	if (!matches)
+		return refuse_token(v, "a token that is unknown, or its secret is wrong");
+	asking.enrollment_key = r->enrollment_key;
+	asking.sealing_key = r->sealing_key;
+	if (!vw_enrollment_token_is_good(out->token, v->now,
+					 vw_enrollment_is_again(out->agent, &asking, out->token->public_id)))
+		return refuse_token(
+		    v, vw_arena_printf(v->arena, "token %s is used up, expired or revoked", out->token->public_id));
+	if (!v->organization || v->organization->disabled)
+		return refuse_token(v, "the token's organization is disabled");
+	return 0;
+}
+
+/* That the asker holds both private keys; and what stands against the agent that it says it is. */
+static int check_asker(struct visit *v, const vw_enroll_request *r, const vw_agent *there,
+		       struct vw_bytes *out_public, struct vw_error *err)
+{
 	if (vw_csr_public(bytes_of(&r->csr), v->arena, out_public, err) < 0)
 		return refuse(v, VW_REJECTION_MALFORMED,
 			      "csr is no request for a P-256 key, or its signature is wrong");
 	if (vw_signature_check(bytes_of(&r->enrollment_key), ENROLL_DOMAIN, text_of(r->agent_id), bytes_of(&r->csr),
 			       bytes_of(&r->enrollment_signature), err) < 0)
 		return refuse(v, VW_REJECTION_MALFORMED, "enrollment_signature is not by enrollment_key");
+	if (there && (there->enrollment_key.len != r->enrollment_key.len ||
+		      memcmp(there->enrollment_key.data, r->enrollment_key.data, r->enrollment_key.len) != 0))
+		return refuse(v, VW_REJECTION_TAKEN, "an agent with this id and another key is enrolled");
+	if (there && there->status == VW_AGENT_REVOKED)
+		return refuse(v, VW_REJECTION_REVOKED,
+			      "the agent was revoked; an operator has to let it in again, a token does not");
 	return 0;
 }
 
 static int enroll(struct visit *v, struct vw_bytes request, struct vw_bytes *out, struct vw_error *err)
 {
 	vw_enroll_request *r;
-	vw_enrollment_token *token;
+	struct known known = {NULL, NULL};
 	struct vw_bytes public, certificate;
 	vw_agent agent = VERIFYWISE__V1__AGENT__INIT;
 	char serial[VW_SERIAL_MAX];
 	int64_t not_after;
 	int code = read_request(v, request, &verifywise__v1__enroll_request__descriptor, (void **)&r);
 	if (code == 0)
-		code = check_token(v, r, &token, err);
+		code = check_form(v, r);
 	if (code == 0)
-		code = check_request(v, r, &public, err);
+		code = check_token(v, r, &known, err);
 	if (code == 0)
-		code = vw_authority_issue(v->enroller->authority, token->organization, r->agent_id, public, v->now,
-					  v->arena, &certificate, serial, &not_after, err);
+		code = check_asker(v, r, known.agent, &public, err);
+	if (code == 0)
+		code = vw_authority_issue(v->enroller->authority, known.token->organization, r->agent_id, public,
+					  v->now, v->arena, &certificate, serial, &not_after, err);
 	if (code < 0)
 		return code;
-	VW_SET(&agent, organization, token->organization);
-	VW_SET(&agent, status, VW_AGENT_ACTIVE);
-	VW_SET(&agent, enrolled_at, v->now);
+	VW_SET(&agent, organization, known.token->organization);
+	VW_SET(&agent, status, VW_AGENT_REVOKED); /* one that is revoked in this moment stays so */
 	VW_SET(&agent, pending_not_after, not_after);
 	VW_SET_BYTES(&agent, enrollment_key, r->enrollment_key.data, r->enrollment_key.len);
 	VW_SET_BYTES(&agent, sealing_key, r->sealing_key.data, r->sealing_key.len);
 	agent.agent_id = r->agent_id;
 	agent.hostname = r->hostname;
-	agent.enrollment_token = token->public_id;
 	agent.pending_serial = serial;
-	code = vw_fleet_agent_enroll(v->enroller->store, token->public_id, v->now, &agent, err);
+	code = vw_fleet_agent_enroll(v->enroller->store, known.token->public_id, v->now, &agent, err);
 	if (code == VW_EAUTH)
-		return refuse(v, VW_REJECTION_TOKEN, "the token is not valid");
+		return refuse_token(v, "the token was used up or revoked in this moment");
 	if (code == VW_EBUSY)
 		return refuse(v, VW_REJECTION_TAKEN, "an agent with this id and another key is enrolled");
 	if (code < 0)
 		return code;
 	note(v, &agent, "agent_enrolled",
-	     vw_arena_printf(v->arena, "with token %s from %s", token->public_id, v->peer));
+	     vw_arena_printf(v->arena, "with token %s from %s", known.token->public_id, v->peer));
 	return answer_issued(v, &agent, certificate, out, err);
 }
 
@@ -262,22 +306,28 @@ static int find_signer(struct visit *v, const vw_renew_request *request, const v
 	return 0;
 }
 
+/* Any two times: one of them is a peer's. */
+static bool is_skewed(int64_t a, int64_t b)
+{
+	return (a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a) > RENEW_SKEW_MS;
+}
+
 static int check_standing(struct visit *v, const vw_agent *agent, const vw_renew_body *body, struct vw_error *err)
 {
-	vw_organization *organization;
-	int code = vw_fleet_organization_get(v->enroller->store, v->arena, agent->organization, &organization, err);
+	int code =
+	    vw_fleet_organization_get(v->enroller->store, v->arena, agent->organization, &v->organization, err);
 	if (code < 0)
 		return code;
-	if (organization->disabled)
+	if (v->organization->disabled)
 		return refuse(v, VW_REJECTION_TENANT_DISABLED, "the organization is disabled");
 	if (agent->status == VW_AGENT_REVOKED)
 		return refuse(v, VW_REJECTION_REVOKED, "the agent was revoked");
 	if (agent->status == VW_AGENT_QUARANTINED)
 		return refuse(v, VW_REJECTION_DUPLICATE_INSTANCE,
 			      "the agent is quarantined until an operator has looked at it");
-	if (body->sent_at - v->now > RENEW_SKEW_MS || v->now - body->sent_at > RENEW_SKEW_MS)
+	if (is_skewed(body->sent_at, v->now))
 		return refuse(v, VW_REJECTION_CLOCK_SKEW, "sent_at is more than five minutes off");
-	if (body->join_sequence != agent->join_sequence && body->join_sequence != agent->pending_join_sequence)
+	if (!vw_agent_may_show(agent, body->join_sequence))
 		return refuse(v, VW_REJECTION_DUPLICATE_INSTANCE,
 			      "join_sequence is of an earlier time: a clone or a restored snapshot");
 	return 0;

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "storage/kv.h" /* struct vw_bytes */
 
 #include <stdint.h>
@@ -19,6 +20,8 @@ int vw_key_generate(struct vw_key **out, struct vw_error *err);
 int vw_key_read(const char *path, struct vw_key **out, struct vw_error *err);
 /* Mode 0600, by way of a temporary file, fsync and rename. */
 int vw_key_write(const struct vw_key *key, const char *path, struct vw_error *err);
+/* As it stands in such a file, for another TLS library in this process. */
+int vw_key_pem(const struct vw_key *key, struct vw_secret **out, struct vw_error *err);
 void vw_key_close(struct vw_key *key); /* wipes; NULL is fine */
 static inline void vw_key_cleanup(struct vw_key **key)
 {

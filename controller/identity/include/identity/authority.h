@@ -2,9 +2,11 @@
  *
  *	<data>/authority/ca.key, ca.pem                the CA, or an intermediate that an operator brought (then ca.pem holds the chain)
  *	<data>/authority/server.key, server.pem        of both listeners
+ *	<data>/authority/server.hosts                  the names that server.pem was made for
  *	<data>/authority/receipts.key, receipts.pem    signs receipts and exports
  *
- * Several replicas share the folder's content (copied, or mounted read-only): all may issue. Safe for threads once open. */
+ * Each file is replaced as a whole. A crash between two of them leaves an authority that is completed when it is made or opened again; what may have
+ * issued or signed something is never written over. Several replicas share the folder's content (copied, or mounted read-only): all may issue. Safe for threads once open. */
 #ifndef IDENTITY_AUTHORITY_H
 #define IDENTITY_AUTHORITY_H
 
@@ -16,6 +18,7 @@
 
 struct vw_authority;
 
+/* Hosts and trust domain are borrowed until the authority is closed. */
 struct vw_authority_settings {
 	const char *folder;
 	const char *trust_domain;
@@ -24,13 +27,15 @@ struct vw_authority_settings {
 	int64_t server_life_ms;   /* [90 days] */
 };
 
-/* Makes what is missing: a CA for ten years (or takes `ca_key`, `ca_chain`: files an operator brought), a server and a receipts certificate. VW_EBUSY: there is one. */
+/* Makes what is missing: a CA for ten years (or takes `ca_key`, `ca_chain`: both or neither, files an operator brought, the chain up to and with its root), a
+ * server and a receipts certificate. VW_EBUSY: nothing was missing, or another CA is there; VW_EAGAIN: another process is at it; VW_ECONFIG. */
 int vw_authority_create(const struct vw_authority_settings *settings, const char *ca_key, const char *ca_chain,
 			struct vw_error *err);
-/* VW_ECONFIG says what is missing or does not fit together. */
+/* VW_ECONFIG says what is missing or does not fit together. A server certificate that does not is none: refresh makes one. */
 int vw_authority_open(const struct vw_authority_settings *settings, struct vw_authority **out, struct vw_error *err);
 void vw_authority_close(struct vw_authority *authority);
-/* A server or receipts certificate that is past half its life, or that lacks one of the hosts, is issued anew. 1 if one was, 0 if not. */
+/* A server certificate that is not there or for other hosts, or that is past half its life, is issued anew, or taken over from another process that did so. 1 if
+ * there is a new one, 0 if not; on failure the old one stays. */
 int vw_authority_refresh(struct vw_authority *authority, struct vw_error *err);
 
 const char *vw_authority_trust_domain(const struct vw_authority *authority);
@@ -38,11 +43,11 @@ const char *vw_authority_trust_domain(const struct vw_authority *authority);
 const struct vw_bytes *vw_authority_chain(const struct vw_authority *authority, size_t *out_count);
 /* What is trusted: the last of the chain; with it the pin of tokens. */
 void vw_authority_pin(const struct vw_authority *authority, uint8_t out[32]);
-/* PEM for the TLS listeners, copied into the arena: certificate chain, private key (a secret), CA. */
+/* PEM for the TLS listeners, copied into the arena: certificate chain, private key (a secret), CA and above it. VW_ECONFIG: there is none that is valid. */
 int vw_authority_server_pem(struct vw_authority *authority, struct vw_arena *arena, char **out_chain,
 			    struct vw_secret **out_key, char **out_ca, struct vw_error *err);
 
-/* An agent's certificate for this public key. In the arena. */
+/* An agent's certificate for this public key. In the arena. VW_ECONFIG: the CA has expired. */
 int vw_authority_issue(struct vw_authority *authority, int32_t organization, const char *agent_id,
 		       struct vw_bytes public_key, int64_t now, struct vw_arena *arena, struct vw_bytes *out,
 		       char out_serial[VW_SERIAL_MAX], int64_t *out_not_after, struct vw_error *err);
