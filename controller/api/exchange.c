@@ -115,6 +115,7 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *connecti
 	x->path = path;
 	x->query = query;
 	name_peer(x);
+	x->listener->exchanges++;
 	return x;
 }
 
@@ -124,6 +125,7 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **state, en
 	(void)cls, (void)connection, (void)how;
 	if (!x)
 		return;
+	x->listener->exchanges--;
 	guest_allow(x->guest, x->listener->settings.timeout_ms);
 	vw_api_response_close(&x->response);
 	vw_buffer_reset(&x->piece);

@@ -16,6 +16,7 @@ struct vw_listener {
 	struct handshake *handshake;                                 /* NULL: plain */
 	char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": none */
 	_Atomic bool stopping;
+	_Atomic int exchanges; /* requests under way */
 };
 
 /* NULL: there was no memory for it. */

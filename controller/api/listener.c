@@ -1,4 +1,5 @@
 /* listener.c: libmicrohttpd's life: sockets, TLS, threads. What is said on a connection is exchange.c's. */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "exchange.h"
 #include "sockets.h"
@@ -10,6 +11,9 @@
 
 #define STACK_BYTES (512 * VW_KIB) /* of the thread that each connection has */
 #define HEAD_BYTES  (32 * VW_KIB)  /* of a request's line and headers */
+
+#define DRAIN_MS      5000 /* for answers under way, when the listener stops */
+#define DRAIN_STEP_US 20000
 
 /* TLS 1.2 and 1.3 with forward secrecy and authenticated encryption, nothing older. */
 #define TLS                                                                                                          \
@@ -108,13 +112,26 @@ int vw_listener_renew(struct vw_listener *l, struct vw_error *err)
 	return l->handshake ? handshake_renew(l->handshake, err) : 0;
 }
 
+/* Nobody new is let in; answers under way are written to their ends, as far as the peers take them. */
+static void drain(struct vw_listener *l)
+{
+	int64_t until = vw_clock_monotonic() + DRAIN_MS;
+	int fd = MHD_quiesce_daemon(l->daemon);
+	if (fd >= 0)
+		close(fd);
+	while (l->exchanges > 0 && vw_clock_monotonic() < until)
+		usleep(DRAIN_STEP_US);
+}
+
 void vw_listener_stop(struct vw_listener *l)
 {
 	if (!l)
 		return;
 	l->stopping = true;
-	if (l->daemon)
+	if (l->daemon) {
+		drain(l);
 		MHD_stop_daemon(l->daemon);
+	}
 	if (l->unix_path[0])
 		unlink(l->unix_path);
 	guests_close(l->guests);
