@@ -101,7 +101,9 @@ static const struct vw_cli_command commands[] = {
      "configuration and "
      "then takes it over. Tells systemd when it is ready. Health (/livez, /readyz, /progressz) and Prometheus "
      "metrics (/metrics) are on "
-     "loopback only (configuration: listen).",
+     "loopback only (configuration: listen). Once enrolled it streams the ledger to its controller and does what "
+     "that "
+     "asks for, as far as the configuration lets it (controller).",
      "vw-agent run --config /etc/verifywise/agent.yaml\n", NULL, run_daemon, true},
     {"evaluate", NULL, 0, 0, "judge what is stored again, without asking MLflow",
      "For a policy that was edited: every stored record is judged anew and findings that differ are recorded.",
