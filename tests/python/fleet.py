@@ -10,8 +10,10 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -265,6 +267,39 @@ class Controller:
         return self.metrics()[f"vw_controller_{name}"]
 
 
+class Wire:
+    """Carries bytes to a port of this host. `cut(data)` sees what comes back; when it says so, that is lost and all ends."""
+
+    def __init__(self, port, cut=lambda data: False):
+        self.to, self.cut = port, cut
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near = self.listener.accept()[0]
+                far = socket.create_connection(("127.0.0.1", self.to))
+                threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
+                threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
+
+    def _pump(self, source, target, back):
+        with contextlib.suppress(OSError), source, target:
+            while data := source.recv(65536):
+                if back and self.cut(data):
+                    break
+                target.sendall(data)
+            source.shutdown(socket.SHUT_RDWR)
+            target.shutdown(socket.SHUT_RDWR)
+
+
 class Member(Daemon):
     """An enrolled agent of a fleet: one state folder, run again and again."""
 
@@ -289,7 +324,8 @@ class Member(Daemon):
         return self
 
     def end(self):
-        self.__exit__()
+        if self.process:
+            self.__exit__()
 
     def kill(self):
         self.process.kill()
