@@ -73,7 +73,7 @@ static void enroll_first(vw_agent *agent, const char *token, int64_t now)
 	VW_SET(&first, organization, agent->organization);
 	first.agent_id = agent->agent_id;
 	first.hostname = agent->hostname;
-	first.enrollment_token = (char *)(uintptr_t)token;
+	first.enrollment_token = (char *)token;
 	VW_SET_BYTES(&first, enrollment_key, agent->enrollment_key.data, agent->enrollment_key.len);
 	VW_SET_BYTES(&first, sealing_key, agent->sealing_key.data, agent->sealing_key.len);
 	first.pending_serial = agent->pending_serial;
@@ -90,7 +90,7 @@ static void enroll_first(vw_agent *agent, const char *token, int64_t now)
 static bool enroll_again(vw_agent *agent, const vw_agent *again, const char *token, int64_t now)
 {
 	agent->hostname = again->hostname;
-	agent->enrollment_token = (char *)(uintptr_t)token;
+	agent->enrollment_token = (char *)token;
 	VW_SET_BYTES(agent, sealing_key, again->sealing_key.data, again->sealing_key.len);
 	agent->pending_serial = again->pending_serial;
 	VW_SET(agent, pending_not_after, again->pending_not_after);

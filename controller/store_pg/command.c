@@ -208,19 +208,22 @@ int vw_pg_command_open(struct vw_fleet_store *store, struct vw_arena *arena, int
 
 /* ---- The agent's word ---- */
 
+/* The agent's row first, as everywhere: two that take the same locks in another order would wait for each other. */
 static vw_stored_command *ask_command(struct vw_pg_tx *tx, const char *agent_id, const char *id)
 {
 	struct vw_pg_params p;
+	vw_agent *agent;
 	void *row = NULL;
+	vw_pg_agent_ask(tx, agent_id, true);
 	vw_pg_agent_params(tx, agent_id, &p);
 	vw_pg_text(&p, id);
 	vw_pg_query(tx,
 		    "SELECT " COLUMNS " FROM commands"
 		    " WHERE organization_id = $1 AND agent_id = $2::uuid AND id = $3::uuid FOR UPDATE",
 		    &p);
-	return vw_pg_one(tx, &verifywise__v1__stored_command__descriptor, tx->arena, "the agent's command", &row) == 0
-		   ? row
-		   : NULL;
+	vw_pg_agent_read(tx, agent_id, tx->arena, &agent);
+	vw_pg_one(tx, &verifywise__v1__stored_command__descriptor, tx->arena, "the agent's command", &row);
+	return row;
 }
 
 static void put_update(struct vw_pg_tx *tx, const char *agent_id, const vw_command_update *update)

@@ -43,7 +43,9 @@ static int set_role(PGconn *connection, const char *role, struct vw_error *err)
 	if (len < 0 || (size_t)len >= sizeof(sql))
 		return vw_error_set(err, VW_ECONFIG, "postgresql: the name of the role is too long");
 	int rc = vw_pg_run(connection, sql, NULL, err);
-	return rc < 0 ? vw_error_context(err, rc, "role %s", role) : 0;
+	return rc < 0
+		   ? vw_error_context(err, rc, "role %s (connect as it, or GRANT it to the one that connects)", role)
+		   : 0;
 }
 
 /* The server's notices are of no use to anybody who reads our log. */

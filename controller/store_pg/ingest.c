@@ -123,7 +123,7 @@ static int make_plan(struct vw_pg_tx *tx, struct vw_arena *arena, const struct v
 		snprintf(out->reason, sizeof(out->reason), "%s", refused);
 		return 0;
 	}
-	tx->code = vw_plan_make(&chain, batch, stored_hash, (void *)(uintptr_t)hashes, arena, out, tx->err);
+	tx->code = vw_plan_make(&chain, batch, stored_hash, (void *)hashes, arena, out, tx->err);
 	return tx->code;
 }
 

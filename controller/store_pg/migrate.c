@@ -31,7 +31,7 @@ static int run_step(PGconn *connection, const char *app_role, int version, struc
 	const struct vw_pg_migration *migration = &vw_pg_migrations[version - 1];
 	char unused[64], number[16];
 	snprintf(number, sizeof(number), "%d", version);
-	int rc = vw_pg_run(connection, "BEGIN", NULL, err);
+	int rc = vw_pg_run(connection, "BEGIN; SET LOCAL client_min_messages = warning", NULL, err);
 	if (rc == 0)
 		rc = vw_pg_value(connection, "SELECT set_config('verifywise_fleet.app_role', $1, true)", app_role,
 				 unused, sizeof(unused), err);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CONNECTIONS     8
-#define CONNECTIONS_MAX 200
+#define CONNECTIONS_MAX 500
 
 static void close_store(struct vw_fleet_store *store)
 {
@@ -113,19 +113,37 @@ static int check_schema(PGconn *connection, const struct vw_fleet_store_settings
 	return rc;
 }
 
+/* Its name if it passes by row-level security, else "". */
+static int ask_bypass(PGconn *connection, char *out, size_t size, struct vw_error *err)
+{
+	return vw_pg_value(connection,
+			   "SELECT CASE WHEN rolsuper OR rolbypassrls THEN rolname::text ELSE '' END"
+			   " FROM pg_roles WHERE rolname = current_user",
+			   NULL, out, size, err);
+}
+
 /* Row-level security must stand behind every statement (S4.5). */
 static int check_role(PGconn *connection, struct vw_error *err)
 {
 	char text[128];
-	int rc = vw_pg_value(connection,
-			     "SELECT CASE WHEN rolsuper OR rolbypassrls THEN rolname::text ELSE '' END"
-			     " FROM pg_roles WHERE rolname = current_user",
-			     NULL, text, sizeof(text), err);
+	int rc = ask_bypass(connection, text, sizeof(text), err);
 	if (rc == 0 && text[0])
 		rc = vw_error_set(err, VW_ECONFIG,
 				  "role %s passes by row-level security: connect as " VW_PG_APP_ROLE
 				  ", or name it as the role to work under",
 				  text);
+	return rc;
+}
+
+/* Who set the schema up as a superuser goes on as the role that was made for it. */
+static int choose_role(PGconn *connection, const struct vw_fleet_store_settings *settings, const char **out,
+		       struct vw_error *err)
+{
+	char text[128] = "";
+	int rc = 0;
+	if (!settings->app_role && (settings->create || settings->migrate))
+		rc = ask_bypass(connection, text, sizeof(text), err);
+	*out = text[0] ? VW_PG_APP_ROLE : settings->app_role;
 	return rc;
 }
 
@@ -146,7 +164,8 @@ static int check_verifywise(PGconn *connection, struct vw_error *err)
 	return rc;
 }
 
-static int check_all(const struct vw_fleet_store_settings *settings, struct vw_error *err)
+/* *out_role is static, or of the settings. */
+static int check_all(const struct vw_fleet_store_settings *settings, const char **out_role, struct vw_error *err)
 {
 	VW_AUTO(vw_pg_connection_cleanup) PGconn *connection = NULL;
 	VW_AUTO(vw_pg_connection_cleanup) PGconn *serving = NULL;
@@ -156,7 +175,9 @@ static int check_all(const struct vw_fleet_store_settings *settings, struct vw_e
 	if (rc == 0)
 		rc = check_schema(connection, settings, err);
 	if (rc == 0)
-		rc = vw_pg_connect(settings->url, settings->app_role, &serving, err);
+		rc = choose_role(connection, settings, out_role, err);
+	if (rc == 0)
+		rc = vw_pg_connect(settings->url, *out_role, &serving, err);
 	if (rc == 0)
 		rc = check_role(serving, err);
 	if (rc == 0 && settings->verifywise)
@@ -168,10 +189,11 @@ int vw_store_pg_open(const struct vw_fleet_store_settings *settings, struct vw_f
 		     struct vw_error *err)
 {
 	int connections = settings->connections == 0 ? CONNECTIONS : settings->connections;
+	const char *role;
 	if (connections < 1 || connections > CONNECTIONS_MAX)
 		return vw_error_set(err, VW_ECONFIG, "store: 1 to %d connections, not %d", CONNECTIONS_MAX,
 				    connections);
-	int rc = check_all(settings, err);
+	int rc = check_all(settings, &role, err);
 	if (rc < 0)
 		return rc;
 	struct vw_pg_store *pg = calloc(1, sizeof(*pg));
@@ -180,10 +202,9 @@ int vw_store_pg_open(const struct vw_fleet_store_settings *settings, struct vw_f
 	pg->base.ops = &ops;
 	pg->verifywise = settings->verifywise;
 	pg->url = strdup(settings->url);
-	pg->role = settings->app_role ? strdup(settings->app_role) : NULL;
-	rc = pg->url && (pg->role || !settings->app_role)
-		 ? vw_pg_pool_open(pg->url, pg->role, connections, &pg->pool, err)
-		 : vw_error_set(err, VW_ENOMEM, "no memory for a store");
+	pg->role = role ? strdup(role) : NULL;
+	rc = pg->url && (pg->role || !role) ? vw_pg_pool_open(pg->url, pg->role, connections, &pg->pool, err)
+					    : vw_error_set(err, VW_ENOMEM, "no memory for a store");
 	if (rc < 0) {
 		close_store(&pg->base);
 		return rc;

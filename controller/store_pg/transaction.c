@@ -121,7 +121,7 @@ const PGresult *vw_pg_result(struct vw_pg_tx *tx)
 
 int64_t vw_pg_affected(const PGresult *result)
 {
-	return result ? strtoll(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10) : 0;
+	return result ? strtoll(PQcmdTuples((PGresult *)result), NULL, 10) : 0;
 }
 
 /* ---- Begin ---- */

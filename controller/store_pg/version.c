@@ -68,7 +68,8 @@ static void add_filter(struct vw_pg_params *p, const struct vw_version_query *q)
 	" AND ($5 IS NULL OR coalesce(v.stage, '') = $5) AND ($6 IS NULL OR coalesce(v.owner, '') = $6)"             \
 	" AND ($7 IS NULL OR coalesce(v.risk_category, '') = $7) AND ($8 = 0 OR v.status = $8) AND v.worst >= $9"    \
 	" AND ($10 OR v.removed_at IS NULL)"                                                                         \
-	" AND (cardinality($11) = 0 OR NOT EXISTS (SELECT FROM unnest($11) w WHERE strpos(lower(v.model_name), lower(w COLLATE \"C\")) = 0"   \
+	" AND (cardinality($11) = 0 OR NOT EXISTS (SELECT FROM unnest($11) w WHERE strpos(lower(v.model_name), "     \
+	"lower(w COLLATE \"C\")) = 0"                                                                                \
 	" AND strpos(lower(coalesce(v.description, '')), lower(w COLLATE \"C\")) = 0))"
 
 static void add_listing(struct vw_listing *listing, int32_t organization, const struct vw_version_query *q)

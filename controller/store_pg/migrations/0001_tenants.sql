@@ -22,9 +22,12 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = app) THEN
 		EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', app);
 	END IF;
-	IF NOT pg_has_role(app, 'MEMBER') THEN
+	-- so that the owner can go on as that role; where it may not be granted, an operator does that, or connects as the role
+	BEGIN
 		EXECUTE format('GRANT %I TO CURRENT_USER', app);
-	END IF;
+	EXCEPTION WHEN insufficient_privilege OR invalid_grant_operation THEN
+		NULL;
+	END;
 	EXECUTE format('GRANT USAGE ON SCHEMA verifywise_fleet TO %I', app);
 	EXECUTE format('GRANT SELECT ON verifywise_fleet.schema_version TO %I', app);
 END

@@ -154,6 +154,44 @@ static void a_role_may_have_any_name(void **state)
 		   "DROP OWNED BY \"app \"\"of\"\" 'ours'\"; DROP ROLE \"app \"\"of\"\" 'ours'\"");
 }
 
+/* Where the owner may make no roles, an operator has made it before. */
+static void a_role_that_was_made_before(void **state)
+{
+	struct bench *b = bench_of(state);
+	char sql[160];
+	server_sql("postgres", SERVER_SUPER,
+		   "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'poor') THEN"
+		   " CREATE ROLE poor LOGIN; END IF; END $$; CREATE ROLE premade LOGIN");
+	snprintf(sql, sizeof(sql), "ALTER DATABASE %s OWNER TO poor", b->database);
+	server_sql("postgres", SERVER_SUPER, sql);
+	server_url(b->database, "poor", b->url);
+	struct vw_fleet_store_settings settings = settings_of(b);
+	settings.app_role = "premade";
+	settings.create = true;
+	open_fails(b, &settings, VW_ECONFIG, "GRANT");
+	server_url(b->database, "premade", b->url);
+	settings.app_role = NULL;
+	settings.create = false;
+	open_works(b, &settings);
+	server_sql(b->database, SERVER_SUPER, "DROP OWNED BY premade; DROP ROLE premade");
+}
+
+/* Set up by a superuser, it goes on as the role that serves. */
+static void set_up_by_a_superuser(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct vw_fleet_store_settings settings = settings_of(b);
+	server_url(b->database, SERVER_SUPER, b->url);
+	settings.app_role = NULL;
+	settings.create = true;
+	open_works(b, &settings);
+	settings.create = false;
+	open_fails(b, &settings, VW_ECONFIG, "row-level security");
+	server_sql(b->database, SERVER_SUPER, "ALTER ROLE " SERVER_APP " LOGIN");
+	server_url(b->database, SERVER_APP, b->url);
+	open_works(b, &settings);
+}
+
 static void *open_in_thread(void *arg)
 {
 	struct vw_fleet_store *store;
@@ -223,7 +261,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    test(from_each_earlier_version),      test(an_empty_database_is_set_up_only_when_asked),
 	    test(a_newer_schema_is_refused),      test(a_step_that_fails_leaves_nothing),
-	    test(a_role_may_have_any_name),       test(several_at_once_do_it_once),
+	    test(a_role_may_have_any_name),       test(a_role_that_was_made_before),
+	    test(set_up_by_a_superuser),          test(several_at_once_do_it_once),
 	    test(what_cannot_be_opened_says_why), test(the_encoding_must_hold_every_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,8 +160,8 @@ static void what_others_send_is_no_change(void **state)
 					       "0 -1 ",
 					       "0 0 ",
 					       "0 1 not-an-agent",
-					       "0 1 " AGENT_A "x",
-					       "0 99999999999999999999 " AGENT_A};
+					       ("0 1 " AGENT_A "x"),
+					       ("0 99999999999999999999 " AGENT_A)};
 	struct pair pair = open_pair(state);
 	char sql[256], url[SERVER_URL_MAX];
 	struct vw_fleet_store_settings settings = place_settings(pair.shop->place);
