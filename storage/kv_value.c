@@ -53,19 +53,25 @@ static MDB_val val_of(struct vw_bytes b)
 
 /* Pages of the map that were looked at stay resident, and the kernel brings their neighbours along: after a walk the whole file would
  * count as this process's memory. They are let go now and then; what still points at them reads them again from the page cache. */
-static void spare_memory(struct vw_kv *kv)
+static void let_go(struct vw_kv *kv)
 {
 	MDB_envinfo info;
-	if (!kv->map || ++kv->reads % kv->reads_resident != 0 || mdb_env_info(kv->env, &info) != 0)
+	if (!kv->map || mdb_env_info(kv->env, &info) != 0)
 		return;
 	size_t used = (info.me_last_pgno + 1) * kv->page_size; /* by now perhaps more than is mapped here */
 	madvise(kv->map, used < info.me_mapsize ? used : info.me_mapsize, MADV_DONTNEED);
 }
 
+void vw_txn_spare(struct vw_txn *txn)
+{
+	let_go(txn->kv);
+}
+
 int vw_value_open(struct vw_txn *txn, int table, struct vw_bytes key, struct vw_bytes stored, struct vw_bytes *out,
 		  struct vw_error *err)
 {
-	spare_memory(txn->kv);
+	if (++txn->kv->reads % txn->kv->reads_resident == 0)
+		let_go(txn->kv);
 	if (!vw_value_sound(key, stored))
 		return value_fail(txn, table, key, err);
 	*out = (struct vw_bytes){(const uint8_t *)stored.data + SUM, stored.len - SUM};

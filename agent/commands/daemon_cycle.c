@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,6 +117,17 @@ static bool changed_something(struct daemon *d, const vw_sync_counts *c)
 	return models || c->created || c->updated || c->removed || c->reevaluated;
 }
 
+/* What a sync needed is not needed until the next one: hours may pass. */
+static void rest(struct daemon *d)
+{
+	struct vw_txn *txn;
+	malloc_trim(0);
+	if (vw_txn_begin_read(vw_store_kv(d->store), &txn, NULL) < 0)
+		return;
+	vw_txn_spare(txn);
+	vw_txn_end(txn);
+}
+
 int daemon_sync(struct daemon *d, enum vw_depth depth, const char *model, struct vw_sync_result *result,
 		struct vw_error *err)
 {
@@ -138,6 +150,7 @@ int daemon_sync(struct daemon *d, enum vw_depth depth, const char *model, struct
 	daemon_count(d, changed_something(d, &result->counts));
 	daemon_publish(d);
 	tell_status(d);
+	rest(d);
 	return code;
 }
 

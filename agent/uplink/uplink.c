@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <grpc/support/log.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,7 @@
 
 #define LONGEST_SLEEP_MS (60 * 60 * 1000)
 #define GOODBYE_MS       1500 /* for the controller to end the stream */
+#define REST_BYTES       VW_MIB
 #define ARENA_CAP        (64 * VW_MIB)
 
 /* ---- what the other files share ---- */
@@ -139,6 +141,17 @@ static void work(struct vw_uplink *uplink, int64_t now, int64_t *due)
 	}
 }
 
+/* A backlog has gone out: what it took of memory goes back to the system, which malloc would keep. */
+static void rest(struct vw_uplink *uplink)
+{
+	const struct session *live = uplink->live;
+	bool done = !live || (!live->more && live->window.count == 0 && !live->receipts.newest);
+	if (uplink->sent_since_rest < REST_BYTES || !done)
+		return;
+	uplink->sent_since_rest = 0;
+	malloc_trim(0);
+}
+
 static bool any_session(const struct vw_uplink *uplink)
 {
 	return uplink->live || uplink->next || uplink->old;
@@ -183,6 +196,7 @@ static void *run(void *arg)
 		take_wake(uplink);
 		uplink_supervise(uplink, now, &due);
 		work(uplink, now, &due);
+		rest(uplink);
 		wait_for_events(uplink, due);
 	}
 	vw_job_cancel(&uplink->job);
@@ -215,7 +229,7 @@ static void destroy(struct vw_uplink *uplink)
 	if (uplink->queue) {
 		vw_waker_close(&uplink->waker);
 		close_queue(uplink->queue);
-		grpc_shutdown();
+		grpc_shutdown_blocking(); /* its threads are gone before anything else is */
 	}
 	vw_identity_close(uplink->identity);
 	vw_outbox_reset(&uplink->outbox);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define FRONT_THREADS 2
+#define FILES_BESIDE  512   /* descriptors for everything but connections: store, HTTPS, log */
 #define DRAIN_MS      10000 /* for streams to end by themselves */
 #define CLOSE_MS      1000  /* and then for their connections */
 #define SCRATCH       (16 * VW_MIB)
@@ -53,13 +54,12 @@ static int split_listen(struct vw_session_server *server, int *out_port, struct 
 
 static int make_tables(struct vw_session_server *server, struct vw_error *err)
 {
-	int wanted = server->settings.max_sessions, sessions = wanted;
-	/* and some more, whose handshake is not over, or whose stream is not there yet or not any more */
-	int rc = vw_process_files(wanted + wanted / 8 + 64, &server->max_links, err);
+	int wanted = server->settings.max_sessions, sessions;
+	int rc = vw_process_files(&server->max_files, err);
 	if (rc < 0)
 		return rc;
-	if (server->max_links < wanted + 64)
-		sessions = server->max_links > 128 ? server->max_links - 64 : server->max_links / 2 + 1;
+	sessions = server->max_files - FILES_BESIDE;
+	sessions = sessions < 1 ? 1 : sessions > wanted ? wanted : sessions;
 	if (sessions < wanted)
 		vw_log(VW_LOG_WARN, "few_open_files", VW_LOG_I("sessions_wanted", wanted),
 		       VW_LOG_I("sessions", sessions), VW_LOG_S("remedy", "raise LimitNOFILE= or ulimit -n"));
@@ -120,10 +120,10 @@ static void finished(struct vw_task *tasks, void *arg)
 	vw_inbox_put_tasks(server->inbox, tasks);
 }
 
-static void opened(struct vw_link *link, void *arg)
+static void opened(void *arg)
 {
 	struct vw_session_server *server = arg;
-	vw_inbox_put_opened(server->inbox, link);
+	vw_inbox_wake(server->inbox);
 }
 
 static void closed(struct vw_link *link, void *arg)
@@ -132,11 +132,17 @@ static void closed(struct vw_link *link, void *arg)
 	vw_inbox_put_closed(server->inbox, link);
 }
 
-static void take_links(struct vw_session_server *server, const struct vw_inbox_content *content)
+static void open_line(struct vw_link *link, int plain, void *arg)
 {
-	for (struct vw_link *link = content->opened; link; link = link->next_opened)
-		vw_line_open(server, link);
-	for (struct vw_link *link = content->closed, *next; link; link = next) {
+	vw_line_open(arg, link, plain);
+}
+
+/* Behind what came of the inbox: a link that is closed was given before that. */
+static void take_links(struct vw_session_server *server, struct vw_link *closed_links)
+{
+	if (server->front)
+		vw_front_take(server->front, open_line, server);
+	for (struct vw_link *link = closed_links, *next; link; link = next) {
 		next = link->next_closed;
 		vw_line_closed(link);
 	}
@@ -155,7 +161,7 @@ static void take_inbox(struct vw_session_server *server)
 	free(content.changes);
 	if (content.lost)
 		vw_answers_change(server, &(struct vw_change){.kind = VW_CHANGE_LOST});
-	take_links(server, &content);
+	take_links(server, content.closed);
 }
 
 static void dispatch(struct vw_session_server *server, struct vw_tag *tag, bool ok)
@@ -268,6 +274,7 @@ static void close_server(struct vw_session_server *server)
 {
 	server->draining = true;
 	vw_front_close(server->front);
+	server->front = NULL;
 	vw_pool_close(server->pool);
 	if (server->inbox)
 		take_inbox(server);
@@ -283,7 +290,7 @@ static void close_server(struct vw_session_server *server)
 	free(server->replica);
 	free(server->minimum_version);
 	free(server);
-	grpc_shutdown();
+	grpc_shutdown_blocking(); /* its threads are gone before anything else is */
 }
 
 /* How many there may be: what each may send ahead depends on it. */
@@ -314,7 +321,9 @@ static int open_server(struct vw_session_server *server, const struct vw_session
 	if (rc < 0)
 		return rc;
 	pool.workers = server->settings.workers;
-	front.max_links = server->max_links;
+	/* and some more, whose handshake is not over, or whose stream is not there yet or not any more */
+	front.max_links = server->settings.max_sessions + server->settings.max_sessions / 8 + 64;
+	front.max_files = server->max_files - 64;
 	front.host = server->listen;
 	count_agents(server);
 	server->quota = vw_line_quota(server->settings.max_sessions);

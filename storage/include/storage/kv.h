@@ -67,6 +67,8 @@ void vw_txn_on_commit(struct vw_txn *txn, void (*done)(void *arg), void *arg);
 /* A consistent view. Close it before waiting for anything: an open view keeps old pages from being reused. */
 int vw_txn_begin_read(struct vw_kv *kv, struct vw_txn **out, struct vw_error *err);
 void vw_txn_end(struct vw_txn *txn); /* NULL is fine */
+/* Lets go of the map's pages that were read so far; they are read again when they are needed. For the end of work before a long pause. */
+void vw_txn_spare(struct vw_txn *txn);
 
 /* Values point into the map: valid until the transaction ends or, in a write transaction, until its next put or del.
  * VW_ENOTFOUND leaves the transaction usable. */
