@@ -12,10 +12,10 @@
 #include <strings.h>
 
 #define PIECE_BYTES (64 * VW_KIB) /* of a long answer, for one write */
-#define DISCARD_MOST                                                                                                 \
-	(256 * VW_KIB) /* of a body that nobody wants: read to its end, so that the answer is not lost in a reset */
-#define HEAD_MS 30000  /* for a handshake and a request's head */
-#define BODY_MS 60000  /* for its body, and for taking each piece of an answer */
+/* Of a body that nobody wants: read to its end, so that the answer is not lost in a reset. */
+#define DISCARD_MOST (4 * VW_MIB)
+#define HEAD_MS      30000 /* for a handshake and a request's head */
+#define BODY_MS      60000 /* for its body, and for taking each piece of an answer */
 
 /* One request while it is read and answered. */
 struct exchange {
@@ -264,6 +264,7 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method)
 		request = request_of(x);
 		vw_api_handle(x->listener->settings.api, &request, x->arena, &x->response);
 		x->refused = true;
+		x->received = 0;
 	}
 	return x->refused && bytes > DISCARD_MOST && bytes != SIZE_MAX ? reply(x) : MHD_YES;
 }
