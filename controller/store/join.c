@@ -147,13 +147,11 @@ static void ask_standing(const struct vw_join_facts *facts, const struct vw_join
 		reject(out, VW_REJECTION_REVOKED, "the certificate was replaced by a newer one");
 }
 
-/* A clone shows a number that was given out before; each is good until a later one was shown. With none, an operator let the agent in again. */
+/* A clone shows a number that was given out before; each is good until a later one was shown. One that is later than all that is known here was given out
+ * too: this store is an older copy of itself. With none, an operator let the agent in again. */
 bool vw_agent_may_show(const vw_agent *agent, uint64_t join_sequence)
 {
-	if (!agent->has_join_sequence && !agent->has_pending_join_sequence)
-		return true;
-	return join_sequence == agent->join_sequence ||
-	       (agent->has_pending_join_sequence && join_sequence == agent->pending_join_sequence);
+	return !agent->has_join_sequence || join_sequence >= agent->join_sequence;
 }
 
 static void ask_instance(const vw_agent *agent, const vw_hello *hello, struct vw_join_answer *out)

@@ -196,7 +196,8 @@ static void a_clone(void **state)
 		f.hello.join_sequence = shown;
 		f.serial = "bb";
 		int rejection = decide(&f);
-		assert_int_equal(rejection, shown == 4 || shown == 5 ? 0 : VW_REJECTION_DUPLICATE_INSTANCE);
+		/* 4 was shown last, 5 was given; what is later this store forgot, for it was put back */
+		assert_int_equal(rejection, shown >= 4 ? 0 : VW_REJECTION_DUPLICATE_INSTANCE);
 		if (rejection)
 			assert_quarantined(&f, "clone_seen", "duplicate_instance: ");
 	}
@@ -263,7 +264,7 @@ static void active_again(void **state)
 	assert_int_equal(decide(&f), 0);
 	assert_int_equal(f.agent.join_sequence, 1);
 	assert_int_equal(f.agent.pending_join_sequence, 2);
-	f.hello.join_sequence = 7; /* once */
+	f.hello.join_sequence = 0; /* once */
 	assert_int_equal(decide(&f), VW_REJECTION_DUPLICATE_INSTANCE);
 	vw_agent_put_status(&f.agent, VW_AGENT_ACTIVE, NULL, "user:alice", 88);
 	f.hello.last_sequence = 3;
