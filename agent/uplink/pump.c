@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CHUNK   16384 /* bytes: what one TLS record holds (RFC 8446, 5.1) */
-#define LAST_MS 1000  /* for the last bytes of a side that closed */
+#define CHUNK     16384       /* bytes: what one TLS record holds (RFC 8446, 5.1) */
+#define CHUNK_OUT (CHUNK - 1) /* mbedTLS counts the record's inner type among them */
+#define LAST_MS   1000        /* for the last bytes of a side that closed */
 
 /* One way: what was taken from one side and not yet given to the other. */
 struct way {
@@ -53,7 +54,7 @@ static void fail(struct vw_pump *pump, enum vw_dial_failure failure, const struc
 
 static bool take_plain(struct vw_pump *pump)
 {
-	ssize_t got = recv(pump->plain, pump->up.bytes, sizeof(pump->up.bytes), 0);
+	ssize_t got = recv(pump->plain, pump->up.bytes, CHUNK_OUT, 0);
 	if (got > 0) {
 		pump->up.at = 0;
 		pump->up.len = (size_t)got;
@@ -191,6 +192,8 @@ static bool flush(struct vw_pump *pump, int64_t deadline)
 		int64_t left = deadline - vw_clock_monotonic();
 		if (empty(&pump->up) || left <= 0)
 			break;
+		if (!pump->write_wants)
+			continue;
 		struct pollfd fd = {.fd = pump->socket, .events = pump->write_wants};
 		if (poll(&fd, 1, (int)left) < 0 && errno != EINTR)
 			break;

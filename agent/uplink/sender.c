@@ -195,6 +195,7 @@ static void count_sent(struct vw_uplink *uplink, const vw_entry_batch *batch, ui
 	status->batches++;
 	status->entries_sent += batch->n_entries;
 	status->bytes_sent += bytes;
+	uplink->sent_since_rest += bytes;
 	status->sent_sequence = batch->first_sequence + batch->n_entries - 1;
 	uplink_status_end(uplink);
 }

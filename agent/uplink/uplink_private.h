@@ -46,6 +46,7 @@ struct vw_uplink {
 	unsigned silent_ends;    /* in a row */
 	int64_t silent_renew_at; /* monotonic; not sooner because of them */
 	int64_t certificate_not_after;
+	uint64_t sent_since_rest;                   /* bytes */
 	char rotating[VW_STORE_COMMAND_ID_MAX + 1]; /* the command that asked for it; "": none */
 	char resending[VW_STORE_COMMAND_ID_MAX + 1];
 	uint64_t resend_from, resend_until;

@@ -352,7 +352,7 @@ class Peer:
         self.https = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.https.socket = context.wrap_socket(self.https.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self.https.server_address[1]}"
-        threading.Thread(target=self.https.serve_forever, daemon=True).start()
+        threading.Thread(target=self.https.serve_forever, args=(0.05,), daemon=True).start()
 
     # -- streams --
 
