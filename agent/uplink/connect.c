@@ -75,6 +75,15 @@ static int take_endpoint(struct vw_connection *connection, const char *endpoint,
 	return good ? 0 : vw_error_set(err, VW_ECONFIG, "the controller's address is not host:port");
 }
 
+int vw_endpoint_check(const char *endpoint, struct vw_error *err)
+{
+	char *url = NULL;
+	struct vw_connection unused;
+	int code = take_endpoint(&unused, endpoint, &url, err);
+	curl_free(url);
+	return code;
+}
+
 /* ---- the proxy ---- */
 
 static const char *proxy_of_environment(void)

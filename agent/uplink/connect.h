@@ -9,6 +9,9 @@
 
 struct vw_connection; /* the socket and curl's handle that owns it */
 
+/* That it is "host:port" and nothing else; VW_ECONFIG. */
+int vw_endpoint_check(const char *endpoint, struct vw_error *err);
+
 /* Blocks until `deadline` (monotonic, ms) at most. VW_ECONFIG for an endpoint or a proxy that cannot be used. */
 int vw_connection_open(const char *endpoint, const struct vw_uplink_route *route, int64_t deadline,
 		       struct vw_connection **out, struct vw_error *err);

@@ -1,11 +1,13 @@
-/* enroll.c: getting an identity from a controller, and renewing its certificate. */
+/* enroll.c: getting an identity from a controller. */
 #include "https.h"
 #include "identity_files.h"
+#include "issued.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "fleet/token.h"
 #include "proto/message.h"
 #include "storage/uplink.h"
@@ -16,7 +18,6 @@
 #include <unistd.h>
 
 #define ENROLL_DOMAIN "verifywise.enroll.v1"
-#define RENEW_DOMAIN  "verifywise.renew.v1"
 
 static int no_memory(struct vw_error *err)
 {
@@ -28,64 +29,7 @@ static struct vw_bytes text_of(const char *text)
 	return (struct vw_bytes){text, strlen(text)};
 }
 
-/* ---- what is sent and answered ---- */
-
-static int post(const char *url, const char *path, const ProtobufCMessage *message, const char *authorities,
-		const struct vw_uplink_route *route, struct vw_arena *arena, vw_enroll_response **out,
-		struct vw_error *err)
-{
-	struct vw_buffer answer;
-	struct vw_https_request request = {.url = url, .path = path, .authorities = authorities, .route = route};
-	uint8_t *packed = vw_message_pack(arena, message, &request.body.len);
-	if (!packed)
-		return no_memory(err);
-	request.body.data = packed;
-	vw_buffer_init(&answer, VW_MAX_FLEET_HELLO);
-	int code = vw_https(&request, &answer, err);
-	if (code == 0)
-		code = vw_message_unpack(arena, &verifywise__v1__enroll_response__descriptor,
-					 (const uint8_t *)vw_buffer_text(&answer), answer.len,
-					 "the controller's answer", (void **)out, err);
-	vw_buffer_reset(&answer);
-	return code == VW_ECORRUPT
-		   ? vw_error_set(err, VW_EINVAL, "%s%s: the answer is none of a controller's", url, path)
-		   : code;
-}
-
-/* That what was issued is what we asked for: our key, our id, by whom we trust. */
-static int check_issued(const vw_issued *issued, const struct vw_key *key, const char *agent_id,
-			struct vw_arena *arena, struct vw_error *err)
-{
-	struct vw_bytes chain[VW_MAX_CERTIFICATES], root, public;
-	struct vw_certificate_facts facts;
-	if (!issued->organization || !issued->trust_domain || !issued->session_endpoint ||
-	    issued->n_authorities != 1 || issued->n_certificates == 0 ||
-	    issued->n_certificates > VW_MAX_CERTIFICATES || !issued->agent_id)
-		return vw_error_set(err, VW_EINVAL, "the controller's answer lacks something");
-	for (size_t i = 0; i < issued->n_certificates; i++)
-		chain[i] = (struct vw_bytes){issued->certificates[i].data, issued->certificates[i].len};
-	root = (struct vw_bytes){issued->authorities[0].data, issued->authorities[0].len};
-	int code = vw_certificate_read(chain[0], arena, &facts, err);
-	if (code == 0)
-		code = vw_key_public(key, arena, &public, err);
-	if (code == 0)
-		/* by the certificate's own clock: ours may be wrong, and the stream will say so */
-		code = vw_certificate_check(chain[0], chain + 1, issued->n_certificates - 1, &root, 1, VW_USE_AGENT,
-					    facts.not_before + 1000, err);
-	if (code < 0)
-		return vw_error_context(err, code, "the certificate that was issued");
-	char organization[16];
-	snprintf(organization, sizeof(organization), "%d", facts.id.organization);
-	if (!facts.has_id || facts.id.kind != VW_SPIFFE_AGENT || strcmp(facts.id.agent_id, agent_id) != 0 ||
-	    strcmp(issued->agent_id, agent_id) != 0 || strcmp(organization, issued->organization) != 0 ||
-	    strcmp(facts.id.trust_domain, issued->trust_domain) != 0 || public.len != facts.public_key.len ||
-	    memcmp(public.data, facts.public_key.data, public.len) != 0)
-		return vw_error_set(err, VW_EINVAL, "the certificate that was issued is for another key or agent");
-	return 0;
-}
-
-/* ---- enrolment ---- */
-
+/* One enrolment on its way. */
 struct enrolling {
 	const struct vw_enrollment *asked;
 	struct vw_store *store;
@@ -102,14 +46,14 @@ struct enrolling {
 /* The CA is asked for without trust, and is then the one whose hash the token carries, or none. */
 static int fetch_authorities(struct enrolling *e, struct vw_error *err)
 {
-	struct vw_buffer pem, path;
+	struct vw_buffer pem, root;
 	struct vw_bytes *chain;
 	size_t count;
 	uint8_t digest[32];
 	struct vw_https_request request = {
 	    .url = e->asked->url, .path = "/enroll/v1/authorities", .route = &e->asked->route};
 	vw_buffer_init(&pem, VW_MAX_CERTIFICATES * VW_MAX_CERTIFICATE * 2);
-	vw_buffer_init(&path, 0);
+	vw_buffer_init(&root, 0);
 	int code = vw_https(&request, &pem, err);
 	if (code == 0)
 		code =
@@ -122,9 +66,9 @@ static int fetch_authorities(struct enrolling *e, struct vw_error *err)
 		if (memcmp(digest, e->token.pin, sizeof(digest)) != 0)
 			continue;
 		e->root = chain[i];
-		code = vw_certificate_pem(chain[i], &path);
-		e->authorities = vw_arena_strdup(e->arena, vw_buffer_text(&path));
-		vw_buffer_reset(&path);
+		code = vw_certificate_pem(chain[i], &root);
+		e->authorities = vw_arena_strdup(e->arena, vw_buffer_text(&root));
+		vw_buffer_reset(&root);
 		return code < 0 || !e->authorities ? no_memory(err) : 0;
 	}
 	return vw_error_set(
@@ -179,7 +123,9 @@ static int fill_request(struct enrolling *e, vw_enroll_request *request, struct 
 	char *hostname = vw_arena_alloc(e->arena, 256);
 	if (!signature || !hostname)
 		return no_memory(err);
-	gethostname(hostname, 255);
+	/* it may be any bytes, which the request cannot carry */
+	if (gethostname(hostname, 255) < 0 || !vw_utf8_valid(hostname, strlen(hostname)))
+		hostname[0] = 0;
 	int code = vw_csr_make(e->key, e->arena, &csr, err);
 	if (code == 0)
 		code = vw_key_public(e->enrollment, e->arena, &public, err);
@@ -211,35 +157,47 @@ static int ask(struct enrolling *e, vw_issued **out, struct vw_error *err)
 {
 	vw_enroll_request request = VERIFYWISE__V1__ENROLL_REQUEST__INIT;
 	vw_enroll_response *response;
+	struct vw_expected expected = {
+	    .key = e->key, .agent_id = e->agent_id, .authorities = &e->root, .authority_count = 1};
+	struct vw_question question = {.url = e->asked->url,
+				       .path = "/enroll/v1/enroll",
+				       .message = &request.base,
+				       .secret = true,
+				       .authorities = e->authorities,
+				       .route = &e->asked->route};
 	int code = fill_request(e, &request, err);
 	if (code == 0)
-		code = post(e->asked->url, "/enroll/v1/enroll", &request.base, e->authorities, &e->asked->route,
-			    e->arena, &response, err);
+		code = vw_question_ask(&question, e->arena, &response, err);
 	if (code < 0)
 		return code;
 	if (response->answer_case == VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_REJECTION)
 		return refused(e, response->rejection, err);
-	if (response->answer_case != VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_ISSUED)
-		return vw_error_set(err, VW_EINVAL, "%s: the answer says nothing", e->asked->url);
 	*out = response->issued;
-	return check_issued(*out, e->key, e->agent_id, e->arena, err);
+	return vw_issued_check(*out, &expected, e->arena, err);
 }
 
-/* The chain becomes the organization's. Done before the files are complete: enrolling again after a crash finds it done. */
-static int take_over_ledger(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
+/* Whose ledger it is already. */
+static int check_ledger(const struct enrolling *e, const vw_issued *issued, struct vw_error *err)
 {
 	const char *before = vw_store_identity(e->store)->organization;
-	if (before && before[0] && strcmp(before, issued->organization) != 0)
-		return vw_error_set(err, VW_EBUSY,
-				    "this ledger belongs to organization %s and cannot go to organization %s; use "
-				    "another state folder "
-				    "(--state) for that one",
-				    before, issued->organization);
+	if (!before || !before[0] || strcmp(before, issued->organization) == 0)
+		return 0;
+	return vw_error_set(
+	    err, VW_EBUSY,
+	    "this ledger belongs to organization %s and cannot go to organization %s; use another state "
+	    "folder (--state) for that one",
+	    before, issued->organization);
+}
+
+/* The chain becomes the organization's, and the agent's. Done twice it is done once. */
+static int take_over_ledger(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
+{
 	const char *text =
-	    vw_arena_printf(e->arena, "enrolled as agent %s of organization %s (%s)", e->agent_id,
+	    vw_arena_printf(e->arena, "enrolled as agent %s of organization %s (%s)", issued->agent_id,
 			    issued->organization, issued->organization_name ? issued->organization_name : "");
-	return text ? vw_identity_take_over(e->store, issued->organization, e->agent_id, e->asked->url, text, err)
-		    : no_memory(err);
+	return text
+		   ? vw_identity_take_over(e->store, issued->organization, issued->agent_id, e->asked->url, text, err)
+		   : no_memory(err);
 }
 
 static int write_held(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
@@ -256,6 +214,20 @@ static int write_held(struct enrolling *e, const vw_issued *issued, struct vw_er
 	return packed && path ? vw_file_write(path, packed, len, 0600, err) : no_memory(err);
 }
 
+/* A pair that an earlier identity did not come to use would be shown before this one. */
+static int drop_pending(struct enrolling *e, struct vw_error *err)
+{
+	static const char *const names[] = {"pending.key", "pending.pem"};
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = path_of(e, names[i]);
+		if (!path)
+			return no_memory(err);
+		if (unlink(path) < 0 && errno != ENOENT)
+			return vw_error_set(err, VW_EIO, "cannot delete %s: %s", path, strerror(errno));
+	}
+	return 0;
+}
+
 static int write_identity(struct enrolling *e, const vw_issued *issued, struct vw_error *err)
 {
 	const char *authorities = path_of(e, "authorities.pem");
@@ -264,6 +236,8 @@ static int write_identity(struct enrolling *e, const vw_issued *issued, struct v
 	int code = vw_identity_write_pair(e->arena, e->folder, "current", e->key, issued, err);
 	if (code == 0)
 		code = vw_certificates_write_file(authorities, &e->root, 1, 0600, err);
+	if (code == 0)
+		code = drop_pending(e, err);
 	return code < 0 ? code : write_held(e, issued, err); /* last: with it the agent is enrolled */
 }
 
@@ -274,8 +248,7 @@ static int write_identity(struct enrolling *e, const vw_issued *issued, struct v
 static int begin_new_agent(struct enrolling *e, struct vw_error *err)
 {
 	struct vw_buffer text;
-	e->folder = vw_identity_path(e->arena, e->asked->state_dir, "");
-	e->folder = e->folder ? vw_arena_printf(e->arena, "%s.new", e->folder) : NULL;
+	e->folder = vw_identity_new_path(e->arena, e->asked->state_dir, "");
 	const char *path = e->folder ? path_of(e, "agent_id") : NULL;
 	if (!path)
 		return no_memory(err);
@@ -295,25 +268,44 @@ static int begin_new_agent(struct enrolling *e, struct vw_error *err)
 }
 
 /* The old identity is kept: its keys may still be wanted to look into what happened. */
-static int put_in_place(struct enrolling *e, struct vw_error *err)
+static int put_in_place(struct enrolling *e, const char *agent_id, struct vw_error *err)
 {
 	const char *place = vw_identity_path(e->arena, e->asked->state_dir, "");
-	char *aside = place ? vw_arena_printf(e->arena, "%s.before-%s", place, e->agent_id) : NULL;
-	if (!aside)
-		return no_memory(err);
-	if (rename(place, aside) < 0 && errno != ENOENT)
-		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", place, aside, strerror(errno));
-	if (rename(e->folder, place) < 0)
-		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", e->folder, place, strerror(errno));
-	e->folder = place;
-	const char *id = path_of(e, "agent_id");
-	if (!id)
+	const char *from = vw_identity_new_path(e->arena, e->asked->state_dir, "");
+	const char *id = vw_identity_new_path(e->arena, e->asked->state_dir, "agent_id");
+	char *aside = place ? vw_arena_printf(e->arena, "%s.before-%s", place, agent_id) : NULL;
+	if (!from || !id || !aside)
 		return no_memory(err);
 	unlink(id);
+	if (rename(place, aside) < 0 && errno != ENOENT)
+		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", place, aside, strerror(errno));
+	if (rename(from, place) < 0)
+		return vw_error_set(err, VW_EIO, "cannot rename %s to %s: %s", from, place, strerror(errno));
 	return 0;
 }
 
-static int enroll(struct enrolling *e, bool new_agent, vw_issued **out, struct vw_error *err)
+/* The files are whole, and the old identity is not used any more (identity.c): the rest needs no controller. */
+static int complete_new_agent(struct enrolling *e, vw_issued **out, struct vw_error *err)
+{
+	vw_held_identity *held;
+	const char *path = vw_identity_new_path(e->arena, e->asked->state_dir, "controller.pb");
+	if (!path)
+		return no_memory(err);
+	int code = vw_identity_read_held(e->arena, path, &held, err);
+	if (code == 0)
+		code = check_ledger(e, held->issued, err);
+	if (code == 0)
+		code = take_over_ledger(e, held->issued, err);
+	if (code == 0)
+		code = put_in_place(e, held->issued->agent_id, err);
+	if (code == 0)
+		*out = held->issued;
+	return code;
+}
+
+/* ---- all of it ---- */
+
+static int get_issued(struct enrolling *e, bool new_agent, vw_issued **out, struct vw_error *err)
 {
 	const struct vw_secret *line = e->asked->token;
 	int code = vw_https_check_url(e->asked->url, err);
@@ -329,11 +321,21 @@ static int enroll(struct enrolling *e, bool new_agent, vw_issued **out, struct v
 		code = make_keys(e, err);
 	if (code == 0)
 		code = ask(e, out, err);
-	if (code == 0)
+	return code < 0 ? code : check_ledger(e, *out, err);
+}
+
+/* A crash before the last file leaves an agent that is what it was; enrolling again goes on with the same keys. */
+static int enroll(struct enrolling *e, bool new_agent, vw_issued **out, struct vw_error *err)
+{
+	int code = get_issued(e, new_agent, out, err);
+	if (code < 0)
+		return code;
+	if (!new_agent) {
 		code = take_over_ledger(e, *out, err);
-	if (code == 0)
-		code = write_identity(e, *out, err);
-	return code < 0 || !new_agent ? code : put_in_place(e, err);
+		return code < 0 ? code : write_identity(e, *out, err);
+	}
+	code = write_identity(e, *out, err);
+	return code < 0 ? code : complete_new_agent(e, out, err);
 }
 
 int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrollment, bool new_agent,
@@ -341,9 +343,12 @@ int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrol
 {
 	struct enrolling e = {.asked = enrollment, .store = store, .arena = arena};
 	const char *held = vw_identity_path(arena, enrollment->state_dir, "controller.pb");
+	const char *staged = vw_identity_new_path(arena, enrollment->state_dir, "controller.pb");
 	e.folder = vw_identity_path(arena, enrollment->state_dir, "");
-	if (!held || !e.folder)
+	if (!held || !staged || !e.folder)
 		return no_memory(err);
+	if (access(staged, F_OK) == 0)
+		return complete_new_agent(&e, out_issued, err);
 	if (!new_agent && access(held, F_OK) == 0)
 		return vw_error_set(
 		    err, VW_EBUSY,
@@ -356,86 +361,4 @@ int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrol
 	vw_key_close(e.key);
 	vw_sealing_key_close(e.sealing);
 	return code;
-}
-
-/* ---- renewal ---- */
-
-static int fill_renewal(const struct vw_identity *identity, const struct vw_key *key, uint64_t join_sequence,
-			int64_t now, struct vw_arena *arena, vw_renew_request *request, struct vw_error *err)
-{
-	struct vw_bytes csr, packed, none = {NULL, 0};
-	vw_renew_body body = VERIFYWISE__V1__RENEW_BODY__INIT;
-	uint8_t *signature = vw_arena_alloc(arena, VW_SIGNATURE_MAX);
-	size_t len;
-	int code = signature ? vw_csr_make(key, arena, &csr, err) : no_memory(err);
-	if (code < 0)
-		return code;
-	body.organization = vw_identity_issued(identity)->organization;
-	body.agent_id = vw_identity_issued(identity)->agent_id;
-	VW_SET_BYTES(&body, csr, csr.data, csr.len);
-	VW_SET(&body, sent_at, now);
-	VW_SET(&body, join_sequence, join_sequence);
-	packed.data = vw_message_pack(arena, &body.base, &packed.len);
-	if (!packed.data)
-		return no_memory(err);
-	code = vw_key_sign(vw_identity_enrollment_key(identity), RENEW_DOMAIN, packed, none, signature, &len, err);
-	VW_SET_BYTES(request, body, packed.data, packed.len);
-	VW_SET_BYTES(request, signature, signature, len);
-	return code;
-}
-
-int vw_identity_authorities_pem(const struct vw_identity *identity, struct vw_arena *arena, char **out,
-				struct vw_error *err)
-{
-	struct vw_identity_pair pair;
-	struct vw_buffer pem;
-	int code = 0;
-	vw_identity_pair(identity, &pair);
-	vw_buffer_init(&pem, 0);
-	for (size_t i = 0; code == 0 && i < pair.authority_count; i++)
-		code = vw_certificate_pem(pair.authorities[i], &pem);
-	*out = vw_arena_strdup(arena, vw_buffer_text(&pem));
-	vw_buffer_reset(&pem);
-	return code < 0 || !*out ? no_memory(err) : 0;
-}
-
-static int ask_renewal(struct vw_identity *identity, const struct vw_key *key, uint64_t join_sequence, int64_t now,
-		       const struct vw_uplink_route *route, struct vw_arena *arena, vw_enroll_response **out,
-		       struct vw_error *err)
-{
-	char *authorities;
-	vw_renew_request request = VERIFYWISE__V1__RENEW_REQUEST__INIT;
-	int code = vw_identity_authorities_pem(identity, arena, &authorities, err);
-	if (code == 0)
-		code = fill_renewal(identity, key, join_sequence, now, arena, &request, err);
-	return code < 0 ? code
-			: post(vw_identity_url(identity), "/enroll/v1/renew", &request.base, authorities, route,
-			       arena, out, err);
-}
-
-int vw_identity_renew(struct vw_identity *identity, uint64_t join_sequence, const struct vw_uplink_route *route,
-		      struct vw_arena *arena, vw_rejection **out_rejection, struct vw_error *err)
-{
-	struct vw_key *key VW_AUTO(vw_key_cleanup) = NULL;
-	vw_enroll_response *response = NULL;
-	int code = vw_key_generate(&key, err);
-	if (code == 0)
-		code = ask_renewal(identity, key, join_sequence, vw_clock_now(), route, arena, &response, err);
-	/* our clock is off: the controller's own time serves for one more try */
-	if (code == 0 && response->answer_case == VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_REJECTION &&
-	    response->rejection->reason == VW_REJECTION_CLOCK_SKEW)
-		code = ask_renewal(identity, key, join_sequence, response->rejection->server_time, route, arena,
-				   &response, err);
-	if (code < 0)
-		return code;
-	if (response->answer_case == VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_REJECTION) {
-		*out_rejection = response->rejection;
-		return vw_error_set(err, VW_EAUTH, "%s refused to renew the certificate: %s",
-				    vw_identity_url(identity),
-				    response->rejection->text ? response->rejection->text : "no reason was given");
-	}
-	if (response->answer_case != VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_ISSUED)
-		return vw_error_set(err, VW_EINVAL, "%s: the answer says nothing", vw_identity_url(identity));
-	code = check_issued(response->issued, key, vw_identity_issued(identity)->agent_id, arena, err);
-	return code < 0 ? code : vw_identity_take_pending(identity, key, response->issued, err);
 }

@@ -33,8 +33,6 @@ static int code_of(CURLcode rc)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		return VW_EAUTH;
-	case CURLE_WRITE_ERROR:
-		return VW_ELIMIT;
 	case CURLE_OUT_OF_MEMORY:
 		return VW_ENOMEM;
 	case CURLE_URL_MALFORMAT:
@@ -87,6 +85,8 @@ static int judge(CURL *curl, CURLcode rc, const char *url, const char *said, str
 {
 	long status = 0;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (rc == CURLE_WRITE_ERROR)
+		return vw_error_set(err, VW_ELIMIT, "%s: the answer is too long to be a controller's", url);
 	if (rc != CURLE_OK)
 		return vw_error_set(err, code_of(rc), "%s: %s", url, said[0] ? said : curl_easy_strerror(rc));
 	if (status == 429 || status >= 500)

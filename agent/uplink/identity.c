@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "proto/message.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,12 @@ struct vw_identity {
 
 char *vw_identity_path(struct vw_arena *arena, const char *state_dir, const char *name)
 {
-	return vw_arena_printf(arena, "%s/identity%s%s", state_dir, name[0] ? "/" : "", name);
+	return vw_arena_printf(arena, "%s/" VW_IDENTITY_FOLDER "%s%s", state_dir, name[0] ? "/" : "", name);
+}
+
+char *vw_identity_new_path(struct vw_arena *arena, const char *state_dir, const char *name)
+{
+	return vw_arena_printf(arena, "%s/" VW_IDENTITY_NEW_FOLDER "%s%s", state_dir, name[0] ? "/" : "", name);
 }
 
 static int no_memory(struct vw_error *err)
@@ -49,7 +55,7 @@ static char *path_in(struct vw_arena *arena, const struct vw_identity *identity,
 
 /* ---- reading ---- */
 
-static int read_held(struct vw_arena *arena, const char *path, vw_held_identity **out, struct vw_error *err)
+int vw_identity_read_held(struct vw_arena *arena, const char *path, vw_held_identity **out, struct vw_error *err)
 {
 	struct vw_buffer bytes;
 	vw_buffer_init(&bytes, VW_MAX_FLEET_HELLO);
@@ -64,7 +70,7 @@ static int read_held(struct vw_arena *arena, const char *path, vw_held_identity 
 	if (!issued || !issued->organization || !issued->agent_id || !vw_agent_id_valid(issued->agent_id) ||
 	    !issued->trust_domain || !vw_trust_domain_valid(issued->trust_domain) || !issued->session_endpoint ||
 	    !(*out)->url)
-		return vw_error_set(err, VW_ECORRUPT, "%s lacks what an identity needs; enroll again", path);
+		return vw_error_set(err, VW_ECORRUPT, "%s lacks what an identity needs", path);
 	return 0;
 }
 
@@ -88,13 +94,14 @@ static int read_files(const struct vw_identity *identity, const char *name, stru
 	if (code == 0)
 		code = vw_key_public(out->key, arena, &public, err);
 	if (code == 0 && (public.len != out->facts.public_key.len ||
-			  memcmp(public.data, out->facts.public_key.data, public.len) != 0))
-		code = vw_error_set(err, VW_ENOTFOUND, "%s/%s.key and %s.pem do not belong together",
+			  memcmp(public.data, out->facts.public_key.data, public.len) != 0 ||
+			  strcmp(out->facts.id.agent_id, identity->held->issued->agent_id) != 0))
+		code = vw_error_set(err, VW_EINVAL, "%s/%s.key and %s.pem do not belong together, or to this agent",
 				    identity->folder, name, name);
 	return code;
 }
 
-/* A pair that is not there, or half there because its writing was cut off, is none: the enrolment key gets another. */
+/* A pair that is not there, half there because its writing was cut off, or damaged is none: the enrolment key gets another. */
 static int read_pair(const struct vw_identity *identity, const char *name, struct pair *out, struct vw_error *err)
 {
 	drop_pair(out);
@@ -104,27 +111,50 @@ static int read_pair(const struct vw_identity *identity, const char *name, struc
 	int code = read_files(identity, name, out, err);
 	if (code < 0)
 		drop_pair(out);
-	return code == VW_ENOTFOUND ? 0 : code;
+	return code == VW_ENOTFOUND || code == VW_EINVAL || code == VW_ELIMIT ? 0 : code;
+}
+
+/* The same for what there is only once. */
+static int not_whole(struct vw_error *err, int code)
+{
+	if (code != VW_ENOTFOUND && code != VW_EINVAL && code != VW_ELIMIT && code != VW_ECORRUPT)
+		return code;
+	if (err)
+		err->code = VW_ECORRUPT;
+	return vw_error_context(err, VW_ECORRUPT,
+				"the identity is not whole; restore it, or run vw-agent unenroll and then enroll "
+				"--new-agent");
 }
 
 static int read_all(struct vw_identity *identity, struct vw_error *err)
 {
 	struct vw_arena *arena = identity->arena;
-	int code = read_held(arena, path_in(arena, identity, "controller.pb"), &identity->held, err);
-	if (code < 0)
-		return code;
-	code = vw_key_read(path_in(arena, identity, "enrollment.key"), &identity->enrollment, err);
+	int code = vw_identity_read_held(arena, path_in(arena, identity, "controller.pb"), &identity->held, err);
+	if (code == 0)
+		code = vw_key_read(path_in(arena, identity, "enrollment.key"), &identity->enrollment, err);
 	if (code == 0)
 		code = vw_sealing_key_read(path_in(arena, identity, "sealing.key"), &identity->sealing, err);
 	if (code == 0)
 		code = vw_certificates_read_file(path_in(arena, identity, "authorities.pem"), arena,
 						 &identity->authorities, &identity->authority_count, err);
-	if (code == 0)
-		code = read_pair(identity, "pending", &identity->pending, err);
-	if (code == 0)
-		code = read_pair(identity, "current", &identity->current, err);
-	return code == VW_ENOTFOUND ? vw_error_context(err, VW_ECORRUPT, "the identity is not whole; enroll again")
-				    : code;
+	if (code < 0)
+		return not_whole(err, code);
+	code = read_pair(identity, "pending", &identity->pending, err);
+	return code < 0 ? code : read_pair(identity, "current", &identity->current, err);
+}
+
+/* The one that is here is not in force any more, or not yet again. */
+static int check_none_is_new(struct vw_arena *arena, const char *state_dir, struct vw_error *err)
+{
+	const char *staged = vw_identity_new_path(arena, state_dir, "controller.pb");
+	if (!staged)
+		return no_memory(err);
+	if (access(staged, F_OK) != 0)
+		return 0;
+	return vw_error_set(err, VW_ECORRUPT,
+			    "%s: an enrolment as a new agent was cut off; run the same vw-agent enroll again, which "
+			    "completes it",
+			    state_dir);
 }
 
 int vw_identity_open(const char *state_dir, struct vw_identity **out, struct vw_error *err)
@@ -136,6 +166,8 @@ int vw_identity_open(const char *state_dir, struct vw_identity **out, struct vw_
 	if (identity->arena)
 		identity->folder = vw_identity_path(identity->arena, state_dir, "");
 	int code = identity->folder ? 0 : no_memory(err);
+	if (code == 0)
+		code = check_none_is_new(identity->arena, state_dir, err);
 	if (code == 0 && access(path_in(identity->arena, identity, "controller.pb"), F_OK) != 0)
 		code = vw_error_set(err, VW_ENOTFOUND, "%s is not enrolled with a controller", state_dir);
 	if (code == 0)
@@ -180,6 +212,19 @@ const struct vw_key *vw_identity_enrollment_key(const struct vw_identity *identi
 const char *vw_identity_url(const struct vw_identity *identity)
 {
 	return identity->held->url;
+}
+
+int vw_identity_authorities_pem(const struct vw_identity *identity, struct vw_arena *arena, char **out,
+				struct vw_error *err)
+{
+	struct vw_buffer pem;
+	int code = 0;
+	vw_buffer_init(&pem, 0);
+	for (size_t i = 0; code == 0 && i < identity->authority_count; i++)
+		code = vw_certificate_pem(identity->authorities[i], &pem);
+	*out = vw_arena_strdup(arena, vw_buffer_text(&pem));
+	vw_buffer_reset(&pem);
+	return code < 0 || !*out ? no_memory(err) : 0;
 }
 
 static const struct pair *shown(const struct vw_identity *identity)
@@ -287,23 +332,61 @@ void vw_identity_distrust_pending(struct vw_identity *identity)
 	identity->pending_distrusted = true;
 }
 
+/* ---- forgetting ---- */
+
+static int cannot_delete(const char *what, struct vw_error *err)
+{
+	return vw_error_set(err, VW_EIO, "cannot delete %s: %s", what, strerror(errno));
+}
+
+/* All files but one: keys too that a write which was cut off has left. */
+static int empty_folder(const char *folder, const char *but, struct vw_error *err)
+{
+	struct dirent *entry;
+	int code = 0;
+	DIR *dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT ? 0 : cannot_delete(folder, err);
+	while (code == 0 && (entry = readdir(dir))) {
+		bool kept = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			    (but && strcmp(entry->d_name, but) == 0);
+		if (!kept && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
+			code = cannot_delete(folder, err);
+	}
+	closedir(dir);
+	return code;
+}
+
+/* controller.pb goes last: until then all of it can be done again. */
+static int delete_files(struct vw_arena *arena, const char *state_dir, struct vw_error *err)
+{
+	const char *folder = vw_identity_path(arena, state_dir, "");
+	const char *new_folder = vw_identity_new_path(arena, state_dir, "");
+	const char *held = vw_identity_path(arena, state_dir, "controller.pb");
+	if (!folder || !new_folder || !held)
+		return no_memory(err);
+	int code = empty_folder(folder, "controller.pb", err);
+	if (code == 0)
+		code = empty_folder(new_folder, NULL, err);
+	if (code == 0 && rmdir(new_folder) < 0 && errno != ENOENT)
+		code = cannot_delete(new_folder, err);
+	if (code == 0 && unlink(held) < 0 && errno != ENOENT)
+		code = cannot_delete(held, err);
+	return code;
+}
+
 int vw_identity_forget(struct vw_store *store, const char *state_dir, struct vw_error *err)
 {
-	static const char *const names[] = {"controller.pb",   "current.key", "current.pem", "pending.key",
-					    "pending.pem",     "next.key",    "next.pem",    "enrollment.key",
-					    "authorities.pem", "sealing.key"};
 	struct vw_arena *arena VW_AUTO(vw_arena_cleanup) = vw_arena_open(0);
 	if (!arena)
 		return no_memory(err);
-	if (access(vw_identity_path(arena, state_dir, "controller.pb"), F_OK) != 0)
+	const char *held = vw_identity_path(arena, state_dir, "controller.pb");
+	const char *staged = vw_identity_new_path(arena, state_dir, "controller.pb");
+	if (!held || !staged)
+		return no_memory(err);
+	if (access(held, F_OK) != 0 && access(staged, F_OK) != 0)
 		return vw_error_set(err, VW_ENOTFOUND, "%s is not enrolled with a controller", state_dir);
 	int code = vw_identity_note(store, VW_AUDIT_UNENROLLED, vw_store_identity(store)->organization,
 				    "the identity's keys and certificates were deleted by vw-agent unenroll", err);
-	for (size_t i = 0; code == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *path = vw_identity_path(arena, state_dir, names[i]);
-		if (!path || (unlink(path) < 0 && errno != ENOENT))
-			code = vw_error_set(err, VW_EIO, "cannot delete %s: %s", path ? path : names[i],
-					    strerror(errno));
-	}
-	return code;
+	return code < 0 ? code : delete_files(arena, state_dir, err);
 }

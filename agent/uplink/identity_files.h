@@ -4,8 +4,16 @@
 
 #include "uplink/identity.h"
 
+#define VW_IDENTITY_FOLDER "identity"
+#define VW_IDENTITY_NEW_FOLDER                                                                                       \
+	"identity.new" /* another identity for the same state, until it takes the place of the one that is there */
+
 /* <state>/identity/NAME, or the folder for "". In the arena. */
 char *vw_identity_path(struct vw_arena *arena, const char *state_dir, const char *name);
+/* The same in the folder of an identity that is being made. */
+char *vw_identity_new_path(struct vw_arena *arena, const char *state_dir, const char *name);
+/* A controller.pb, checked. VW_ENOTFOUND, VW_ECORRUPT. */
+int vw_identity_read_held(struct vw_arena *arena, const char *path, vw_held_identity **out, struct vw_error *err);
 
 /* NAME.key and NAME.pem, of what was issued for this key. */
 int vw_identity_write_pair(struct vw_arena *arena, const char *folder, const char *name, const struct vw_key *key,

@@ -7,7 +7,8 @@
  *	<state>/identity/pending.{key,pem}  renewed, not yet used; its first use makes it current, the old one works until then
  *	<state>/identity/authorities.pem    what is trusted
  *
- * All are 0600 in a 0700 folder, written by way of a temporary file, fsync and rename; a crash at any point leaves a usable identity. No
+ * All are 0600 in a 0700 folder, written by way of a temporary file, fsync and rename; a crash at any point leaves a usable identity, or one of which
+ * vw_identity_open() says what to do. No
  * answer of a controller makes the agent delete any of them: only `unenroll` does. HTTPS by libcurl, the CA pinned by the token. */
 #ifndef UPLINK_IDENTITY_H
 #define UPLINK_IDENTITY_H
@@ -51,7 +52,8 @@ int vw_identity_enroll(struct vw_store *store, const struct vw_enrollment *enrol
 int vw_identity_forget(struct vw_store *store, const char *state_dir, struct vw_error *err);
 
 struct vw_identity;
-/* VW_ENOTFOUND: not enrolled. */
+/* VW_ENOTFOUND: not enrolled. VW_ECORRUPT: not whole, or between two; the message says what to do. Of a pair that is damaged the other is used, or a new one is
+ * got. */
 int vw_identity_open(const char *state_dir, struct vw_identity **out, struct vw_error *err);
 void vw_identity_close(struct vw_identity *identity); /* NULL is fine */
 const vw_issued *vw_identity_issued(const struct vw_identity *identity);
