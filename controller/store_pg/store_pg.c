@@ -189,7 +189,7 @@ int vw_store_pg_open(const struct vw_fleet_store_settings *settings, struct vw_f
 		     struct vw_error *err)
 {
 	int connections = settings->connections == 0 ? CONNECTIONS : settings->connections;
-	const char *role;
+	const char *role = NULL;
 	if (connections < 1 || connections > CONNECTIONS_MAX)
 		return vw_error_set(err, VW_ECONFIG, "store: 1 to %d connections, not %d", CONNECTIONS_MAX,
 				    connections);

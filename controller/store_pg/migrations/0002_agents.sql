@@ -139,7 +139,7 @@ CREATE TABLE verifywise_fleet.gaps (
 ) PARTITION BY HASH (organization_id);
 SELECT verifywise_fleet.make_tenant_table('gaps', 'SELECT, INSERT, DELETE');
 
--- S10.5
+-- S10.5. One index serves the key and the listing, newest first.
 CREATE TABLE verifywise_fleet.deployment_events (
 	organization_id integer NOT NULL,
 	agent_id uuid NOT NULL,
@@ -153,7 +153,6 @@ CREATE TABLE verifywise_fleet.deployment_events (
 	to_value text COLLATE "C",
 	recorded_at bigint NOT NULL,
 	mlflow_updated_at bigint,
-	PRIMARY KEY (organization_id, agent_id, sequence, part)
+	PRIMARY KEY (organization_id, recorded_at, agent_id, sequence, part)
 ) PARTITION BY HASH (organization_id);
-CREATE INDEX ON verifywise_fleet.deployment_events (organization_id, recorded_at, agent_id, sequence, part);
 SELECT verifywise_fleet.make_tenant_table('deployment_events', 'SELECT, INSERT');
