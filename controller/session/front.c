@@ -32,7 +32,8 @@ struct vw_front {
 
 static int64_t due_in(const struct vw_pump *pump)
 {
-	if (!pump->oldest && pump->stalled == 0)
+	bool waits_for_room = !pump->listens && !atomic_load(&pump->shared->deaf);
+	if (!pump->oldest && pump->stalled == 0 && !waits_for_room)
 		return -1;
 	int64_t due = pump->swept_at + SWEEP_MS - pump->now;
 	return due > 0 ? due : 0;
@@ -46,8 +47,21 @@ static void take_event(struct vw_pump *pump, const struct epoll_event *event)
 		vw_link_accept(pump);
 	else if (mark == (uintptr_t)&pump->wake)
 		(void)!read(pump->wake, &count, sizeof(count));
+	else if (mark == (uintptr_t)&pump->giver)
+		vw_link_give(pump);
 	else
 		vw_link_event((struct vw_pump_link *)(uintptr_t)(mark & ~(uint64_t)1), mark & 1, event->events);
+}
+
+/* The listener is watched while there is room for a handshake. */
+static void watch_listener(struct vw_pump *pump)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+				    .data = {.u64 = (uintptr_t)&pump->shared->listener}};
+	bool listens = !vw_link_crowded(pump) && !atomic_load(&pump->shared->deaf);
+	if (listens != pump->listens)
+		epoll_ctl(pump->epoll, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, pump->shared->listener, &event);
+	pump->listens = listens;
 }
 
 static void end_all(struct vw_pump *pump)
@@ -57,17 +71,64 @@ static void end_all(struct vw_pump *pump)
 	vw_link_bury(pump);
 }
 
-static void *run(void *arg)
+static int compare(const void *a, const void *b)
 {
-	struct vw_pump *pump = arg;
-	struct epoll_event events[EVENTS];
+	return *(const int *)a - *(const int *)b;
+}
+
+/* The limit of open files counts for each table of descriptors, and a thread may have its own (Linux 5.9). With one, a connection takes two of this one's,
+ * and one of the process'. All others, which it got copies of, it lets go: what is closed elsewhere has to be closed. */
+static bool take_own_table(const struct vw_pump *pump)
+{
+	int kept[] = {STDERR_FILENO, pump->shared->listener, pump->wake, pump->giver};
+	unsigned next = 0;
+	qsort(kept, sizeof(kept) / sizeof(kept[0]), sizeof(kept[0]), compare);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); next = (unsigned)kept[i++] + 1) {
+		if ((unsigned)kept[i] > next && close_range(next, (unsigned)kept[i] - 1, CLOSE_RANGE_UNSHARE) < 0)
+			return false;
+	}
+	return close_range(next, ~0u, CLOSE_RANGE_UNSHARE) == 0;
+}
+
+static bool watch(struct vw_pump *pump, int fd, const void *mark, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data = {.u64 = (uintptr_t)mark}};
+	return epoll_ctl(pump->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void begin(struct vw_pump *pump)
+{
 	sigset_t pipe_broken;
 	/* OpenSSL writes to sockets as to files */
 	sigemptyset(&pipe_broken);
 	sigaddset(&pipe_broken, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_broken, NULL);
+	pump->has_own_table = take_own_table(pump);
+	pump->epoll = epoll_create1(EPOLL_CLOEXEC);
+	pump->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pump->failed = pump->epoll < 0 || pump->spare < 0 || !watch(pump, pump->wake, &pump->wake, EPOLLIN) ||
+		       !watch(pump, pump->giver, &pump->giver, EPOLLOUT | EPOLLET);
 	pump->now = vw_clock_monotonic();
-	while (!atomic_load(&pump->shared->stop)) {
+	sem_post(&pump->ready);
+}
+
+static void end(struct vw_pump *pump)
+{
+	end_all(pump);
+	if (pump->epoll >= 0)
+		close(pump->epoll);
+	if (pump->spare >= 0)
+		close(pump->spare);
+	close(pump->giver);
+}
+
+static void *run(void *arg)
+{
+	struct vw_pump *pump = arg;
+	struct epoll_event events[EVENTS];
+	begin(pump);
+	while (!pump->failed && !atomic_load(&pump->shared->stop)) {
+		watch_listener(pump);
 		int count = epoll_wait(pump->epoll, events, EVENTS, (int)due_in(pump));
 		pump->now = vw_clock_monotonic();
 		for (int i = 0; i < count; i++)
@@ -76,44 +137,56 @@ static void *run(void *arg)
 			pump->swept_at = pump->now;
 			vw_link_sweep(pump);
 		}
+		vw_link_give(pump);
 		vw_link_bury(pump);
 	}
-	end_all(pump);
+	end(pump);
 	return NULL;
 }
 
 static void free_pump(struct vw_pump *pump)
 {
-	if (pump->epoll >= 0)
-		close(pump->epoll);
 	if (pump->wake >= 0)
 		close(pump->wake);
+	if (pump->taker >= 0)
+		close(pump->taker);
+	sem_destroy(&pump->ready);
 	vw_arena_close(pump->scratch);
 	free(pump);
 }
 
-static bool listen_to(struct vw_pump *pump)
+static int refuse(struct vw_pump *pump, struct vw_error *err)
 {
-	struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE,
-				       .data = {.u64 = (uintptr_t)&pump->shared->listener}};
-	struct epoll_event wake = {.events = EPOLLIN, .data = {.u64 = (uintptr_t)&pump->wake}};
-	return pump->epoll >= 0 && pump->wake >= 0 &&
-	       epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->shared->listener, &listener) == 0 &&
-	       epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->wake, &wake) == 0;
+	free_pump(pump);
+	return vw_error_set(err, VW_EIO, "cannot start a thread for connections: %s", strerror(errno));
 }
 
 int vw_pump_start(struct vw_front_shared *shared, struct vw_pump **out, struct vw_error *err)
 {
 	struct vw_pump *pump = calloc(1, sizeof(*pump));
+	int ends[2] = {-1, -1};
 	if (!pump)
 		return vw_error_set(err, VW_ENOMEM, "no memory for connections");
 	pump->shared = shared;
-	pump->epoll = epoll_create1(EPOLL_CLOEXEC);
+	sem_init(&pump->ready, 0, 0);
 	pump->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pump->scratch = vw_arena_open(VW_MIB);
-	if (!pump->scratch || !listen_to(pump) || pthread_create(&pump->thread, NULL, run, pump) != 0) {
-		free_pump(pump);
-		return vw_error_set(err, VW_EIO, "cannot start a thread for connections: %s", strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		ends[0] = ends[1] = -1;
+	pump->taker = ends[0];
+	pump->giver = ends[1];
+	if (pump->wake < 0 || !pump->scratch || ends[0] < 0 || pthread_create(&pump->thread, NULL, run, pump) != 0) {
+		if (ends[1] >= 0)
+			close(ends[1]);
+		return refuse(pump, err);
+	}
+	while (sem_wait(&pump->ready) < 0)
+		;
+	if (pump->has_own_table)
+		close(ends[1]);
+	if (pump->failed) {
+		pthread_join(pump->thread, NULL);
+		return refuse(pump, err);
 	}
 	*out = pump;
 	return 0;
@@ -187,7 +260,6 @@ int vw_front_open(const struct vw_front_settings *settings, struct vw_front **ou
 		return vw_error_set(err, VW_ENOMEM, "no memory for connections");
 	front->shared.settings = *settings;
 	front->shared.listener = -1;
-	atomic_store(&front->shared.spare, open("/dev/null", O_RDONLY | O_CLOEXEC));
 	front->pumps = calloc((size_t)settings->threads, sizeof(struct vw_pump *));
 	int rc = front->pumps ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for connections");
 	if (rc == 0)
@@ -211,6 +283,35 @@ int vw_front_port(const struct vw_front *front)
 	return front->port;
 }
 
+/* False when there is no more. */
+static bool take_one(int taker, void (*each)(struct vw_link *link, int plain, void *arg), void *arg)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct vw_link *link;
+	struct iovec word = {&link, sizeof(link)};
+	struct msghdr message = {
+	    .msg_iov = &word, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+	int plain = -1;
+	if (recvmsg(taker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(link))
+		return false;
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS)
+		memcpy(&plain, CMSG_DATA(rights), sizeof(int));
+	each(link, plain, arg);
+	return true;
+}
+
+void vw_front_take(struct vw_front *front, void (*each)(struct vw_link *link, int plain, void *arg), void *arg)
+{
+	for (int i = 0; i < front->started; i++) {
+		while (take_one(front->pumps[i]->taker, each, arg))
+			;
+	}
+}
+
 int vw_front_reload(struct vw_front *front, struct vw_error *err)
 {
 	return vw_tls_reload(front->shared.tls, err);
@@ -219,7 +320,10 @@ int vw_front_reload(struct vw_front *front, struct vw_error *err)
 /* The socket listens no more, but its number is not another one's as long as a thread may accept from it. */
 void vw_front_deafen(struct vw_front *front)
 {
+	atomic_store(&front->shared.deaf, true);
 	shutdown(front->shared.listener, SHUT_RD);
+	for (int i = 0; i < front->started; i++)
+		vw_pump_wake(front->pumps[i]);
 }
 
 void vw_front_close(struct vw_front *front)
@@ -233,8 +337,6 @@ void vw_front_close(struct vw_front *front)
 		vw_pump_join(front->pumps[i]);
 	if (front->shared.listener >= 0)
 		close(front->shared.listener);
-	if (atomic_load(&front->shared.spare) >= 0)
-		close(atomic_load(&front->shared.spare));
 	vw_tls_close(front->shared.tls);
 	free(front->pumps);
 	free(front);

@@ -12,12 +12,11 @@
 
 #define VW_ADDRESS_MAX 64 /* "[2001:db8::1]:50000", with the terminating zero */
 
-/* One connection of an agent. The front's until `opened`; then its maker of `opened` has it too, until both have let go: the front with `closed`. */
+/* One connection of an agent. The front's alone until vw_front_take() gives it; then its taker has it too, until the front lets go with `closed`. */
 struct vw_link {
-	struct vw_tls_peer peer; /* fixed once it is opened */
+	struct vw_tls_peer peer; /* fixed once it is given */
 	char address[VW_ADDRESS_MAX];
-	int plain; /* the end of the socket pair that is gRPC's: who is told of it takes it */
-	struct vw_link *next_opened, *next_closed; /* for who is told, like the next; not touched here */
+	struct vw_link *next_closed; /* for its taker, like the next; not touched here */
 	void *owner;
 };
 
@@ -29,9 +28,11 @@ struct vw_front_settings {
 	int port; /* 0: any */
 	int threads;
 	int max_links; /* beyond, connections are closed at once */
+	int max_files; /* that a table of descriptors takes */
 	struct vw_tally *tally;
-	/* From the front's threads; must not wait. After `opened` comes `closed`, exactly once; the link is the callee's then, to be freed with vw_link_free(). */
-	void (*opened)(struct vw_link *link, void *arg);
+	/* From the front's threads; must not wait. `opened`: vw_front_take() has something. `closed`: a link that was taken is its taker's alone now, to be freed with
+	 * vw_link_free(). */
+	void (*opened)(void *arg);
 	void (*closed)(struct vw_link *link, void *arg);
 	void *arg;
 };
@@ -39,6 +40,8 @@ struct vw_front_settings {
 int vw_front_open(const struct vw_front_settings *settings, struct vw_front **out, struct vw_error *err);
 int vw_front_port(const struct vw_front *front);
 int vw_front_reload(struct vw_front *front, struct vw_error *err);
+/* Gives the links that are new, each with the end of its socket pair that is gRPC's, which is the callee's; -1: there was no descriptor left for it. One thread. */
+void vw_front_take(struct vw_front *front, void (*each)(struct vw_link *link, int plain, void *arg), void *arg);
 /* No new connections. */
 void vw_front_deafen(struct vw_front *front);
 /* Closes all of them, and ends the threads. NULL is fine. */

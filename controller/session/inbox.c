@@ -3,6 +3,8 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +20,30 @@ struct vw_inbox {
 	grpc_call *
 	    call; /* an empty batch of this call puts the tag into the queue at once (grpc.h, grpc_call_start_batch) */
 	void *tag;
+	pthread_t ringer;
+	sem_t bell;
+	atomic_bool stop;
 };
+
+static void *ring(void *arg)
+{
+	struct vw_inbox *inbox = arg;
+	while (!atomic_load(&inbox->stop)) {
+		if (sem_wait(&inbox->bell) == 0)
+			vw_inbox_wake(inbox);
+	}
+	return NULL;
+}
+
+static void destroy(struct vw_inbox *inbox)
+{
+	grpc_call_unref(inbox->call);
+	grpc_channel_destroy(inbox->channel);
+	pthread_mutex_destroy(&inbox->lock);
+	sem_destroy(&inbox->bell);
+	free(inbox->content.changes);
+	free(inbox);
+}
 
 int vw_inbox_open(grpc_completion_queue *queue, void *tag, struct vw_inbox **out, struct vw_error *err)
 {
@@ -30,6 +55,11 @@ int vw_inbox_open(grpc_completion_queue *queue, void *tag, struct vw_inbox **out
 	inbox->channel = grpc_lame_client_channel_create(NULL, GRPC_STATUS_UNAVAILABLE, "wakes");
 	inbox->call = grpc_channel_create_call(inbox->channel, NULL, 0, queue, grpc_slice_from_static_string("/wake"),
 					       NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	sem_init(&inbox->bell, 0, 0);
+	if (pthread_create(&inbox->ringer, NULL, ring, inbox) != 0) {
+		destroy(inbox);
+		return vw_error_set(err, VW_EAGAIN, "cannot start a thread for sessions");
+	}
 	*out = inbox;
 	return 0;
 }
@@ -43,11 +73,10 @@ void vw_inbox_close(struct vw_inbox *inbox)
 		vw_task_free(inbox->content.tasks);
 		inbox->content.tasks = next;
 	}
-	grpc_call_unref(inbox->call);
-	grpc_channel_destroy(inbox->channel);
-	pthread_mutex_destroy(&inbox->lock);
-	free(inbox->content.changes);
-	free(inbox);
+	atomic_store(&inbox->stop, true);
+	sem_post(&inbox->bell);
+	pthread_join(inbox->ringer, NULL);
+	destroy(inbox);
 }
 
 /* With the lock held. */
@@ -104,22 +133,18 @@ void vw_inbox_put_change(struct vw_inbox *inbox, const struct vw_change *change)
 	pthread_mutex_unlock(&inbox->lock);
 }
 
-void vw_inbox_put_opened(struct vw_inbox *inbox, struct vw_link *link)
-{
-	pthread_mutex_lock(&inbox->lock);
-	link->next_opened = inbox->content.opened;
-	inbox->content.opened = link;
-	wake(inbox);
-	pthread_mutex_unlock(&inbox->lock);
-}
-
 void vw_inbox_put_closed(struct vw_inbox *inbox, struct vw_link *link)
 {
 	pthread_mutex_lock(&inbox->lock);
 	link->next_closed = inbox->content.closed;
 	inbox->content.closed = link;
-	wake(inbox);
 	pthread_mutex_unlock(&inbox->lock);
+	vw_inbox_ring(inbox);
+}
+
+void vw_inbox_ring(struct vw_inbox *inbox)
+{
+	sem_post(&inbox->bell);
 }
 
 void vw_inbox_take(struct vw_inbox *inbox, struct vw_inbox_content *out)

@@ -17,14 +17,15 @@ void vw_inbox_close(struct vw_inbox *inbox);
 void vw_inbox_put_tasks(struct vw_inbox *inbox, struct vw_task *tasks); /* linked */
 /* Without memory it becomes VW_CHANGE_LOST. */
 void vw_inbox_put_change(struct vw_inbox *inbox, const struct vw_change *change);
-void vw_inbox_put_opened(struct vw_inbox *inbox, struct vw_link *link);
-void vw_inbox_put_closed(struct vw_inbox *inbox, struct vw_link *link);
 void vw_inbox_wake(struct vw_inbox *inbox);
+/* From threads with descriptors of their own (pump.h), where gRPC's cannot be used: another thread wakes the loop for them. */
+void vw_inbox_put_closed(struct vw_inbox *inbox, struct vw_link *link);
+void vw_inbox_ring(struct vw_inbox *inbox);
 
 struct vw_inbox_content {
-	struct vw_task *tasks;           /* oldest first */
-	struct vw_link *opened, *closed; /* by next_opened, next_closed; one that is in both was opened first */
-	struct vw_change *changes;       /* to be freed by the caller */
+	struct vw_task *tasks;     /* oldest first */
+	struct vw_link *closed;    /* by next_closed */
+	struct vw_change *changes; /* to be freed by the caller */
 	size_t change_count;
 	bool lost;
 };

@@ -124,7 +124,7 @@ void vw_line_event(struct vw_tag *tag, bool ok)
 
 /* ---- Begin and end ---- */
 
-static void begin(struct vw_line *line)
+static void begin(struct vw_line *line, int plain)
 {
 	struct vw_session_server *server = line->server;
 	line->next = server->lines;
@@ -136,7 +136,7 @@ static void begin(struct vw_line *line)
 	grpc_server_register_completion_queue(line->grpc, server->queue, NULL);
 	line->method = grpc_server_register_method(line->grpc, VW_FLEET_METHOD, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
 	grpc_server_start(line->grpc);
-	grpc_server_add_channel_from_fd(line->grpc, line->link->plain, server->plain);
+	grpc_server_add_channel_from_fd(line->grpc, plain, server->plain);
 	for (int i = 0; i < VW_LINE_ARRIVALS; i++) {
 		struct vw_arrival *arrival = &line->arrivals[i];
 		arrival->tag = (struct vw_tag){VW_TAG_ARRIVAL, arrival};
@@ -146,17 +146,17 @@ static void begin(struct vw_line *line)
 	}
 }
 
-void vw_line_open(struct vw_session_server *server, struct vw_link *link)
+void vw_line_open(struct vw_session_server *server, struct vw_link *link, int plain)
 {
-	struct vw_line *line = server->draining ? NULL : calloc(1, sizeof(*line));
+	struct vw_line *line = server->draining || plain < 0 ? NULL : calloc(1, sizeof(*line));
 	link->owner = line;
-	if (!line) {
-		close(link->plain);
-		return;
+	if (line) {
+		line->server = server;
+		line->link = link;
+		begin(line, plain);
+	} else if (plain >= 0) {
+		close(plain);
 	}
-	line->server = server;
-	line->link = link;
-	begin(line);
 }
 
 void vw_line_shut(struct vw_line *line)

@@ -18,11 +18,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HANDSHAKE_MS 10000 /* from accept() to the end of the handshake */
-#define STALL_MS     60000 /* a peer that takes nothing of what is for it */
-#define ROUNDS       8     /* records of one connection in one turn */
-#define ACCEPTS      64    /* connections in one turn */
-#define UNWATCHED    UINT32_MAX
+#define HANDSHAKE_MS  10000 /* from accept() to the end of the handshake */
+#define CROWDED_MS    5000  /* the same, while others wait for it */
+#define STALL_MS      60000 /* a peer that takes nothing of what is for it */
+#define ROUNDS        8     /* records of one connection in one turn */
+#define ACCEPTS       64    /* connections in one turn */
+#define FILES_OF_LINK 2     /* its socket, and our end of the pair */
+#define UNWATCHED     UINT32_MAX
 
 /* ---- What epoll watches ---- */
 
@@ -71,6 +73,18 @@ static void leave_handshakes(struct vw_pump_link *link)
 	atomic_fetch_sub(&pump->shared->handshakes, 1);
 }
 
+static void leave_givings(struct vw_pump_link *link)
+{
+	struct vw_pump *pump = link->pump;
+	if (link->plain < 0)
+		return;
+	*(link->older ? &link->older->newer : &pump->first_given) = link->newer;
+	*(link->newer ? &link->newer->older : &pump->last_given) = link->older;
+	link->older = link->newer = NULL;
+	close(link->plain);
+	link->plain = -1;
+}
+
 static void drop_rest(struct vw_rest *rest)
 {
 	free(rest->bytes);
@@ -102,6 +116,7 @@ void vw_link_end(struct vw_pump_link *link, const char *why)
 	if (why)
 		say(link, why);
 	leave_handshakes(link);
+	leave_givings(link);
 	if (link->out.bytes)
 		pump->stalled--;
 	*link->at = link->next;
@@ -122,12 +137,13 @@ void vw_link_bury(struct vw_pump *pump)
 		SSL_free(link->ssl);
 		close(link->tcp);
 		atomic_fetch_sub(&pump->shared->links, 1);
-		if (link->pair < 0) {
+		pump->count--;
+		if (link->pair >= 0)
+			close(link->pair);
+		if (link->given)
+			settings->closed(&link->link, settings->arg);
+		else
 			free(link);
-			continue;
-		}
-		close(link->pair);
-		settings->closed(&link->link, settings->arg);
 	}
 }
 
@@ -268,10 +284,41 @@ static bool speaks_h2(const SSL *ssl)
 	return len == 2 && memcmp(name, "h2", 2) == 0;
 }
 
+/* A message of its own, with the descriptor beside it. */
+static bool give(struct vw_pump_link *link)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = {0}};
+	struct iovec word = {&link, sizeof(link)};
+	struct msghdr message = {
+	    .msg_iov = &word, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), &link->plain, sizeof(int));
+	return sendmsg(link->pump->giver, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
+void vw_link_give(struct vw_pump *pump)
+{
+	struct vw_front_settings *settings = &pump->shared->settings;
+	bool any = false;
+	while (pump->first_given && give(pump->first_given)) {
+		any = true;
+		pump->first_given->given = true;
+		leave_givings(pump->first_given);
+	}
+	if (any)
+		settings->opened(settings->arg);
+}
+
 /* From here on it is gRPC's too. */
 static void open_link(struct vw_pump_link *link)
 {
-	struct vw_front_settings *settings = &link->pump->shared->settings;
+	struct vw_pump *pump = link->pump;
 	int pair[2];
 	leave_handshakes(link);
 	if (!link->link.peer.is_agent || !speaks_h2(link->ssl)) {
@@ -283,10 +330,12 @@ static void open_link(struct vw_pump_link *link)
 		return;
 	}
 	link->pair = pair[0];
-	link->link.plain = pair[1];
+	link->plain = pair[1];
+	link->older = pump->last_given;
+	*(pump->last_given ? &pump->last_given->newer : &pump->first_given) = link;
+	pump->last_given = link;
 	link->tls_wants = 0;
-	vw_frames_begin(&link->frames, link->pump->now);
-	settings->opened(&link->link, settings->arg);
+	vw_frames_begin(&link->frames, pump->now);
 	read_peer(link);
 }
 
@@ -343,10 +392,9 @@ static void enter(struct vw_pump *pump, struct vw_pump_link *link)
 	link->older = pump->newest;
 	*(pump->newest ? &pump->newest->newer : &pump->oldest) = link;
 	pump->newest = link;
+	pump->count++;
 	atomic_fetch_add(&pump->shared->links, 1);
-	/* the one that has been at it longest makes room: those that mean it are quick */
-	if (atomic_fetch_add(&pump->shared->handshakes, 1) >= VW_MAX_HANDSHAKES)
-		vw_link_end(pump->oldest, "too many handshakes at once");
+	atomic_fetch_add(&pump->shared->handshakes, 1);
 }
 
 static void begin(struct vw_pump *pump, int fd, const struct sockaddr_storage *address, socklen_t len)
@@ -365,7 +413,7 @@ static void begin(struct vw_pump *pump, int fd, const struct sockaddr_storage *a
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	link->pump = pump;
 	link->tcp = fd;
-	link->pair = -1;
+	link->pair = link->plain = -1;
 	link->tcp_watched = link->pair_watched = UNWATCHED;
 	link->tls_wants = EPOLLIN;
 	link->since = pump->now;
@@ -375,33 +423,46 @@ static void begin(struct vw_pump *pump, int fd, const struct sockaddr_storage *a
 }
 
 /* Without a descriptor the connection would stay in the queue and be reported again and again. */
-static void turn_away(struct vw_front_shared *shared)
+static void turn_away(struct vw_pump *pump)
 {
-	int spare = atomic_exchange(&shared->spare, -1);
-	if (spare < 0)
-		return;
-	close(spare);
-	int fd = accept4(shared->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (pump->spare >= 0)
+		close(pump->spare);
+	int fd = accept4(pump->shared->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	atomic_store(&shared->spare, open("/dev/null", O_RDONLY | O_CLOEXEC));
-	vw_tally_add(&shared->settings.tally->turned_away, 1);
+	pump->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	vw_tally_add(&pump->shared->settings.tally->turned_away, 1);
+}
+
+/* As many handshakes as there may be: those that wait to be accepted go on waiting, in the kernel. */
+bool vw_link_crowded(const struct vw_pump *pump)
+{
+	return atomic_load(&pump->shared->handshakes) >= VW_MAX_HANDSHAKES;
+}
+
+/* Its share of descriptors is used up: another thread accepts, or says that there is no room. */
+static bool is_full(const struct vw_pump *pump)
+{
+	const struct vw_front_shared *shared = pump->shared;
+	/* of a table that all share, this thread's part; gRPC's ends count too */
+	int files =
+	    pump->has_own_table ? shared->settings.max_files : shared->settings.max_files / shared->settings.threads;
+	int each = pump->has_own_table ? FILES_OF_LINK : FILES_OF_LINK + 1;
+	return atomic_load(&shared->links) >= shared->settings.max_links || pump->count >= files / each;
 }
 
 void vw_link_accept(struct vw_pump *pump)
 {
 	struct vw_front_shared *shared = pump->shared;
-	for (int i = 0; i < ACCEPTS; i++) {
+	for (int i = 0; i < ACCEPTS && !vw_link_crowded(pump); i++) {
 		struct sockaddr_storage address;
 		socklen_t len = sizeof(address);
 		int fd = accept4(shared->listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			turn_away(shared);
-		else if (fd < 0 && errno == EINVAL) /* it listens no more */
-			epoll_ctl(pump->epoll, EPOLL_CTL_DEL, shared->listener, NULL);
+			turn_away(pump);
 		if (fd < 0)
 			return;
-		if (atomic_load(&shared->links) >= shared->settings.max_links) {
+		if (is_full(pump)) {
 			close(fd);
 			vw_tally_add(&shared->settings.tally->turned_away, 1);
 			continue;
@@ -412,7 +473,8 @@ void vw_link_accept(struct vw_pump *pump)
 
 void vw_link_sweep(struct vw_pump *pump)
 {
-	while (pump->oldest && pump->now - pump->oldest->since >= HANDSHAKE_MS)
+	int64_t patience = vw_link_crowded(pump) ? CROWDED_MS : HANDSHAKE_MS;
+	while (pump->oldest && pump->now - pump->oldest->since >= patience)
 		vw_link_end(pump->oldest, "no handshake in time");
 	if (pump->stalled == 0)
 		return;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#define URGENT_THREADS   16 /* a store commits together what many wait for: ten thousand agents come back in seconds */
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS   5000
 #define WORKER_ARENA     (128 * VW_MIB) /* the largest message twice, and what is read off it */
@@ -17,7 +18,7 @@ struct vw_pool {
 	struct vw_pool_settings settings;
 	pthread_mutex_t lock;
 	pthread_cond_t wake_urgent,
-	    wake; /* of the one that does only urgent work, of all others; on the monotonic clock */
+	    wake; /* of those that do only urgent work, of all others; on the monotonic clock */
 	struct vw_fair urgent, bulk;
 	bool stop, giving_up;
 	int64_t backoff_ms; /* 0: the store takes batches */
@@ -184,7 +185,7 @@ static void init_locks(struct vw_pool *pool)
 int vw_pool_open(const struct vw_pool_settings *settings, struct vw_pool **out, struct vw_error *err)
 {
 	struct vw_pool *pool = calloc(1, sizeof(*pool));
-	int rc = 0, count = settings->workers + 1;
+	int rc = 0, count = settings->workers + URGENT_THREADS;
 	if (pool)
 		pool->threads = calloc((size_t)count, sizeof(*pool->threads));
 	if (!pool || !pool->threads) {
@@ -195,9 +196,10 @@ int vw_pool_open(const struct vw_pool_settings *settings, struct vw_pool **out, 
 	vw_fair_init(&pool->urgent, VW_FAIR_LEAST);
 	vw_fair_init(&pool->bulk, VW_MAX_BATCH_BYTES);
 	init_locks(pool);
-	pool->threads[0].urgent_only = true;
-	for (int i = 0; i < count && rc == 0; i++)
+	for (int i = 0; i < count && rc == 0; i++) {
+		pool->threads[i].urgent_only = i < URGENT_THREADS;
 		rc = open_worker(pool, &pool->threads[i], err);
+	}
 	if (rc < 0) {
 		vw_pool_close(pool);
 		return rc;

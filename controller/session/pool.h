@@ -1,6 +1,6 @@
 /* pool.h: the threads that may wait for the store.
  *
- * Two queues: urgent work (may a stream begin, may it go on, which commands wait) is done before batches by every thread, and one more thread does nothing
+ * Two queues: urgent work (may a stream begin, may it go on, which commands wait) is done before batches by every thread, and some do nothing
  * else, so that a revocation never waits behind a full queue. When the store is away, batches are tried again one at a time, later and later. */
 #ifndef SESSION_POOL_H
 #define SESSION_POOL_H

@@ -4,14 +4,14 @@
 #include "base/log.h"
 
 #include <grpc/support/log.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#define FILES_BESIDE  512   /* descriptors for everything but connections: store, HTTPS, log */
-#define FILES_OF_EACH 3     /* a socket, and a socket pair to gRPC */
-#define LOG_MS        10000 /* between two lines of gRPC's */
+#define FILES_LEAST 256   /* for the store, HTTPS and a few agents */
+#define LOG_MS      10000 /* between two lines of gRPC's */
 
-int vw_process_files(int wanted, int *out_connections, struct vw_error *err)
+int vw_process_files(int *out_files, struct vw_error *err)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -21,13 +21,12 @@ int vw_process_files(int wanted, int *out_connections, struct vw_error *err)
 		setrlimit(RLIMIT_NOFILE, &limit);
 		getrlimit(RLIMIT_NOFILE, &limit);
 	}
-	if (limit.rlim_cur < FILES_BESIDE + FILES_OF_EACH)
+	if (limit.rlim_cur < FILES_LEAST)
 		return vw_error_set(err, VW_ECONFIG,
 				    "this process may open %llu files, too few for any agent: raise the limit "
 				    "(ulimit -n, LimitNOFILE=)",
 				    (unsigned long long)limit.rlim_cur);
-	rlim_t room = (limit.rlim_cur - FILES_BESIDE) / FILES_OF_EACH;
-	*out_connections = room < (rlim_t)wanted ? (int)room : wanted;
+	*out_files = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur;
 	return 0;
 }
 

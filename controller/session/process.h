@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 
-/* Raises the limit of open files as far as it goes. Says how many connections it suffices for, at most `wanted`; VW_ECONFIG when that is none. */
-int vw_process_files(int wanted, int *out_connections, struct vw_error *err);
+/* Raises the limit of open files as far as it goes, and gives it. VW_ECONFIG: too few for any agent. */
+int vw_process_files(int *out_files, struct vw_error *err);
 
 /* What gRPC has to say goes to our log, a line now and then. */
 void vw_process_log(void);

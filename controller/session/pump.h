@@ -1,4 +1,6 @@
-/* pump.h: one thread of the front, and its connections. */
+/* pump.h: one thread of the front, and its connections.
+ *
+ * It has a table of descriptors of its own: what runs here must not use those of others, be it gRPC's, the store's or an authority's files. */
 #ifndef SESSION_PUMP_H
 #define SESSION_PUMP_H
 
@@ -7,6 +9,7 @@
 #include "notice.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -24,11 +27,13 @@ struct vw_pump_link {
 	uint32_t tcp_watched, pair_watched; /* what epoll was told; WATCHED_NOT: it has not the descriptor */
 	uint32_t tls_wants;                 /* by OpenSSL: a handshake, a change of keys */
 	bool dead;                          /* to be freed when this turn is over */
+	bool given;                         /* others know of it */
+	int plain;                          /* gRPC's end, until it was given; -1 */
 	struct vw_rest in, out;             /* from the peer, to the peer */
 	struct vw_frames frames;
 	int64_t since;                      /* monotonic: of the handshake; of `out` not moving */
 	struct vw_pump_link *next, **at;    /* all of this thread */
-	struct vw_pump_link *newer, *older; /* handshakes, while in one */
+	struct vw_pump_link *newer, *older; /* handshakes, while in one; those that are to be given */
 };
 
 /* What the threads share. */
@@ -36,7 +41,6 @@ struct vw_front_shared {
 	struct vw_front_settings settings;
 	struct vw_tls *tls;
 	int listener;
-	atomic_int spare; /* a descriptor, given up to accept and close when there is no other; -1 */
 	atomic_int links, handshakes;
 	atomic_bool deaf, stop;
 };
@@ -44,9 +48,18 @@ struct vw_front_shared {
 struct vw_pump {
 	struct vw_front_shared *shared;
 	pthread_t thread;
-	int epoll, wake; /* wake: an eventfd */
+	sem_t ready;
+	bool has_own_table; /* of descriptors: the limit of open files counts for each */
+	bool failed;
+	int wake;         /* an eventfd; both tables have it, as the listener */
+	int taker;        /* of vw_front_take(), in its table: links and descriptors come out */
+	int giver;        /* the other end of it, and what follows, in the thread's table */
+	int epoll, spare; /* spare: given up to accept and close when there is no other; -1 */
+	int count;        /* links */
+	struct vw_pump_link *first_given, *last_given; /* those to be given that `giver` did not take yet */
 	struct vw_pump_link *links, *dead;
 	struct vw_pump_link *oldest, *newest; /* handshakes */
+	bool listens;                         /* epoll watches the listener */
 	int stalled;                          /* links whose peer does not take what is for it */
 	int64_t now, swept_at;
 	struct vw_arena *scratch;
@@ -60,10 +73,13 @@ void vw_pump_wake(struct vw_pump *pump);
 void vw_pump_join(struct vw_pump *pump);
 
 /* link.c */
+bool vw_link_crowded(const struct vw_pump *pump);
 void vw_link_accept(struct vw_pump *pump);
 void vw_link_event(struct vw_pump_link *link, bool is_pair, uint32_t events);
 /* Ends it; `why` is logged when it is the peer's doing; NULL. */
 void vw_link_end(struct vw_pump_link *link, const char *why);
+/* Gives what is to be given, as far as it is taken. */
+void vw_link_give(struct vw_pump *pump);
 /* Frees what ended in this turn. */
 void vw_link_bury(struct vw_pump *pump);
 /* Those whose time is over. */

@@ -123,7 +123,7 @@ static void finished(struct vw_task *tasks, void *arg)
 static void opened(void *arg)
 {
 	struct vw_session_server *server = arg;
-	vw_inbox_wake(server->inbox);
+	vw_inbox_ring(server->inbox);
 }
 
 static void closed(struct vw_link *link, void *arg)

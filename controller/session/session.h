@@ -160,7 +160,7 @@ struct vw_session_server {
 	char *listen, *replica, *minimum_version; /* what the settings point to */
 	grpc_completion_queue *queue;
 	struct vw_front *front;
-	int max_links;
+	int max_files; /* that this process may open */
 	struct vw_line *lines;
 	grpc_resource_quota *quota;     /* memory that all connections may take; beyond, gRPC ends some of them */
 	grpc_server_credentials *plain; /* of socket pairs */
@@ -201,7 +201,8 @@ void vw_tenant_leave(struct vw_session_server *server, struct vw_tenant *tenant)
 /* ---- line.c: a connection came ---- */
 
 grpc_resource_quota *vw_line_quota(int max_sessions);
-void vw_line_open(struct vw_session_server *server, struct vw_link *link);
+/* Takes the descriptor; -1: there is none, and the link will be closed. */
+void vw_line_open(struct vw_session_server *server, struct vw_link *link, int plain);
 void vw_line_closed(struct vw_link *link);
 /* Ends whatever stream is still open there, and the connection. */
 void vw_line_shut(struct vw_line *line);

@@ -67,7 +67,7 @@
 
 /* The controller. */
 #define VW_MAX_SESSIONS           20000          /* open streams of one process */
-#define VW_MAX_HANDSHAKES         1024           /* TLS handshakes with agents at once */
+#define VW_MAX_HANDSHAKES         2048           /* TLS handshakes with agents at once */
 #define VW_MAX_INGEST_QUEUE       (256 * VW_MIB) /* payload bytes of all organizations that wait to be stored */
 #define VW_MAX_ORGANIZATION_QUEUE (32 * VW_MIB)  /* of one organization */
 #define VW_MAX_AGENT_STREAMS      4   /* open streams of one agent: the old, the new, and what is not over yet */

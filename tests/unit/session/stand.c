@@ -1,6 +1,6 @@
 /* stand.c: the gRPC listener alone, for peers that are not ours (tests/python/test_session_peer.py).
  *
- *	session_stand FOLDER [key=value ...]     heartbeat_ms, max_age_ms, max_sessions, workers, minimum_version, port
+ *	session_stand FOLDER [key=value ...]     heartbeat_ms, max_age_ms, max_sessions, workers, minimum_version, store (a URL; without it, in memory)
  *
  * Makes an authority in FOLDER/authority, prints "port N", and does what it reads, a line for each, with an answer for each:
  * organization N; agent ORG ID SERIAL; pending ORG ID SERIAL; revoke ORG ID; activate ORG ID; disable ORG; enable ORG; command ORG ID COMMAND-ID KIND;
@@ -20,6 +20,7 @@
 #include <string.h>
 
 static struct vw_fleet_store *store;
+static const char *url; /* of a real store; NULL: the one in memory */
 static struct vw_session_server *server;
 static struct vw_arena *arena;
 
@@ -151,6 +152,8 @@ static void take_option(struct vw_session_settings *settings, const char *option
 		settings->workers = atoi(value);
 	else if (strncmp(option, "minimum_version=", 16) == 0)
 		settings->minimum_version = value;
+	else if (strncmp(option, "store=", 6) == 0)
+		url = value;
 }
 
 static int start(const char *folder, struct vw_session_settings *settings, struct vw_authority **authority,
@@ -174,6 +177,15 @@ static int start(const char *folder, struct vw_session_settings *settings, struc
 	return vw_session_server_start(settings, &server, err);
 }
 
+static int open_store(struct vw_error *err)
+{
+	struct vw_fleet_store_settings settings = {.url = url};
+	if (url)
+		return vw_fleet_store_open(&settings, &store, err);
+	store = memory_store_open();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct vw_error err = VW_ERROR_INIT;
@@ -185,7 +197,10 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		take_option(&settings, argv[i]);
 	vw_log_setup(VW_LOG_INFO, VW_LOG_TEXT);
-	store = memory_store_open();
+	if (open_store(&err) < 0) {
+		fprintf(stderr, "%s\n", err.message);
+		return 1;
+	}
 	arena = vw_arena_open(0);
 	if (start(argv[1], &settings, &authority, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
