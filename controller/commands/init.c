@@ -19,9 +19,14 @@ static int make_store(const struct vw_controller_config *c, bool create, struct 
 						   .verifywise = c->verifywise,
 						   .app_role = c->app_role};
 	int code = vw_fleet_store_open(&settings, &store, err);
+	bool kept = create && code == VW_EBUSY;
+	if (kept) {
+		settings.create = false;
+		code = vw_fleet_store_open(&settings, &store, err);
+	}
 	if (code < 0)
 		return code;
-	printf("store: %s is ready\n", vw_fleet_store_kind(store));
+	printf("store: %s is %s\n", vw_fleet_store_kind(store), kept ? "kept" : "ready");
 	vw_fleet_store_close(store);
 	return 0;
 }
