@@ -31,8 +31,9 @@ static bool send_receipt_refused(struct session *session)
 	message.receipt_refused = &refused;
 	VW_SET(&refused, sequence, session->receipt_refused_sequence);
 	refused.text = session->receipt_refused;
-	bool sent = session_send(session, &message);
 	vw_error_set(&verdict.error, VW_EAUTH, "%s", session->receipt_refused);
+	bool sent = session_send(session, &message);
+	session->receipt_refused = NULL;
 	session_leave(session, &verdict);
 	return sent;
 }

@@ -158,6 +158,7 @@ def test_a_wrong_receipt_is_refused_and_moves_nothing(peer, uplink, what):
     status = uplink.wait(lambda s: s["phase"] == "refused")
     assert status["acknowledged"] == 0 and status["receipts"] == 0
     assert refused[0].sequence == peer.chain.last and refused[0].text
+    assert len([m for m in peer.streams[0].seen if m.WhichOneof("body") == "receipt_refused"]) == 1
     assert uplink.logged("receipt_refused") and status["wait_ms"] > 60_000
 
 
