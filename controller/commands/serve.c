@@ -182,6 +182,8 @@ static int begin(struct server *s, struct vw_error *err)
 
 static void end(struct server *s)
 {
+	if (s->store)
+		vw_fleet_watch(s->store, NULL, NULL); /* before those whom it tells are gone */
 	vw_listener_stop(s->control);
 	vw_listener_stop(s->http);
 	vw_listener_stop(s->https);
@@ -189,7 +191,6 @@ static void end(struct server *s)
 		vw_session_server_stop(s->sessions);
 	if (s->store) {
 		struct vw_error err;
-		vw_fleet_watch(s->store, NULL, NULL);
 		if (vw_fleet_presence_clear(s->store, s->config->replica, &err) < 0)
 			vw_log(VW_LOG_WARN, "presence_kept", VW_LOG_S("reason", err.message));
 	}
