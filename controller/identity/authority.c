@@ -181,6 +181,12 @@ void vw_authority_pin(const struct vw_authority *a, uint8_t out[32])
 	vw_sha256_of(root->data, root->len, out);
 }
 
+/* What half of a certificate's life is must not be shifted much: agents renew then. */
+static int64_t backdate(int64_t life_ms)
+{
+	return life_ms / 10 < CA_BACKDATE_MS ? life_ms / 10 : CA_BACKDATE_MS;
+}
+
 int vw_authority_issue(struct vw_authority *a, int32_t organization, const char *agent_id, struct vw_bytes public_key,
 		       int64_t now, struct vw_arena *arena, struct vw_bytes *out, char out_serial[VW_SERIAL_MAX],
 		       int64_t *out_not_after, struct vw_error *err)
@@ -191,7 +197,8 @@ int vw_authority_issue(struct vw_authority *a, int32_t organization, const char 
 	order.id.organization = organization;
 	snprintf(order.id.trust_domain, sizeof(order.id.trust_domain), "%s", a->settings.trust_domain);
 	snprintf(order.id.agent_id, sizeof(order.id.agent_id), "%s", agent_id);
-	order.not_before = now - CA_BACKDATE_MS > a->from ? now - CA_BACKDATE_MS : a->from;
+	order.not_before = now - backdate(a->settings.agent_life_ms);
+	order.not_before = order.not_before > a->from ? order.not_before : a->from;
 	order.not_after = now + a->settings.agent_life_ms < a->until ? now + a->settings.agent_life_ms : a->until;
 	int code = ca_check_time(a, now, err);
 	if (code < 0)
