@@ -124,20 +124,19 @@ static bool take_key(SSL_CTX *context, const struct vw_secret *secret)
 	return good;
 }
 
-static bool take_authorities(SSL_CTX *context, const char *pem)
+/* The one that issues agents' certificates, and nothing above it: another CA below the same root may write any name it likes (S4.1, S4.5). */
+static bool take_authority(SSL_CTX *context, struct vw_authority *authority)
 {
-	BIO *bio = bio_of(pem, strlen(pem));
+	size_t count;
+	const struct vw_bytes *ours = vw_authority_chain(authority, &count);
+	const unsigned char *der = ours[0].data;
+	X509 *certificate = d2i_X509(NULL, &der, (long)ours[0].len);
 	X509_STORE *store = SSL_CTX_get_cert_store(context);
-	X509 *certificate;
-	int count = 0;
-	while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		count += X509_STORE_add_cert(store, certificate);
-		SSL_CTX_add_client_CA(context, certificate);
-		X509_free(certificate);
-	}
-	ERR_clear_error();
-	BIO_free(bio);
-	return count > 0;
+	bool good = certificate && X509_STORE_add_cert(store, certificate) == 1 &&
+		    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
+		    SSL_CTX_add_client_CA(context, certificate) == 1;
+	X509_free(certificate);
+	return good;
 }
 
 static int make_context(struct vw_authority *authority, SSL_CTX **out, struct vw_error *err)
@@ -157,7 +156,7 @@ static int make_context(struct vw_authority *authority, SSL_CTX **out, struct vw
 		rc = refuse(err, "it cannot be read");
 	else if (!take_key(context, key))
 		rc = refuse(err, "its key cannot be read or is another one's");
-	else if (!take_authorities(context, authorities))
+	else if (!take_authority(context, authority))
 		rc = refuse(err, "there is no authority");
 	vw_secret_close(key);
 	if (rc < 0)

@@ -1,6 +1,6 @@
 /* tls.h: TLS 1.3 on the controller's side of an agent's connection (OpenSSL, which is several times quicker with P-256 than mbedTLS).
  *
- * A handshake succeeds only with a certificate of our CA that is valid now, for clients, and whose one URI SAN is an agent's of our trust domain. */
+ * A handshake succeeds only with a certificate that our CA itself issued (none beside it below the same root), that is valid now, for clients, and whose one URI SAN is an agent's of our trust domain. */
 #ifndef SESSION_TLS_H
 #define SESSION_TLS_H
 
