@@ -199,15 +199,18 @@ static void do_one(struct remote *r, const vw_command *command)
 
 /* ---- the uplink's life ---- */
 
-static const char *const *copy_list(struct vw_arena *arena, const char *const *list)
+/* By their names, "all" spelt out: the controller is told which they are. */
+static const char *const *list_refusals(struct vw_arena *arena, const struct vw_config *config)
 {
+	const ProtobufCEnumDescriptor *kinds = &verifywise__v1__command_kind__descriptor;
 	size_t count = 0;
-	while (list[count])
-		count++;
-	const char **copy = vw_arena_array(arena, count + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < count; i++)
-		copy[i] = vw_arena_strdup(arena, list[i]);
-	return copy;
+	const char **list = vw_arena_array(arena, kinds->n_values + 1, sizeof(*list));
+	for (unsigned i = 0; list && i < kinds->n_values; i++) {
+		const char *name = vw_enum_name(kinds, kinds->values[i].value);
+		if (vw_config_refuses(config, name))
+			list[count++] = vw_arena_strdup(arena, name);
+	}
+	return list;
 }
 
 /* On failure the old ones stay. */
@@ -220,7 +223,7 @@ static int copy_settings(struct remote *r, const struct vw_config *config, struc
 					      .state_dir = vw_arena_strdup(arena, config->state_dir),
 					      .agent_version = VW_AGENT_VERSION,
 					      .source_uri = vw_arena_strdup(arena, config->mlflow.tracking_uri),
-					      .refuses = copy_list(arena, config->controller_refuse),
+					      .refuses = list_refusals(arena, config),
 					      .secrets = config->controller_secrets};
 	settings.route = (struct vw_uplink_route){.proxy = vw_arena_strdup(arena, config->controller_proxy),
 						  .connect_timeout_ms = config->controller_connect_timeout_ms,

@@ -357,6 +357,21 @@ static void it_begins_anew_with_other_settings(void **state)
 	assert_int_equal(status.last_error.code, 0);
 }
 
+/* The controller is told which they are. */
+static void refusals_are_spelt_out(void **state)
+{
+	static const char *const one[] = {"Set_Policy", NULL}, *const all[] = {"all", NULL};
+	(void)state;
+	assert_int_equal(up.refuses, 0);
+	config.controller_refuse = one;
+	remote_restart(remote, &config);
+	assert_int_equal(up.refuses, 1);
+	config.controller_refuse = all;
+	remote_restart(remote, &config);
+	assert_int_equal(up.refuses, verifywise__v1__command_kind__descriptor.n_values);
+	config.controller_refuse = no_words;
+}
+
 static atomic_bool looking;
 
 static void *look_on(void *arg)
@@ -414,6 +429,7 @@ int main(void)
 					   TEST(a_policy_by_which_not_all_was_judged_is_in_force),
 					   TEST(not_enrolled_there_is_nothing),
 					   TEST(it_begins_anew_with_other_settings),
+					   TEST(refusals_are_spelt_out),
 					   TEST(who_looks_never_sees_one_that_is_gone),
 					   TEST(health_is_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ int vw_uplink_start(const struct vw_uplink_settings *settings, struct vw_uplink 
 {
 	up.starts++;
 	snprintf(up.proxy, sizeof(up.proxy), "%s", settings->route.proxy ? settings->route.proxy : "");
+	for (up.refuses = 0; settings->refuses[up.refuses]; up.refuses++)
+		assert_string_not_equal(settings->refuses[up.refuses], "all");
 	if (up.start_code < 0)
 		return vw_error_set(err, up.start_code, "no uplink");
 	vw_error_set(err, VW_ENOTFOUND, "what was tried in vain on the way");

@@ -10,6 +10,7 @@ struct up {
 	int start_code;
 	int starts, stops, wakes;
 	char proxy[64];
+	size_t refuses; /* how many kinds */
 	vw_command *waiting[MOST];
 	size_t count;
 	bool unreadable; /* the oldest cannot be read from the store */
