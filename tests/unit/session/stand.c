@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct vw_fleet_store *store;
 static const char *url; /* of a real store; NULL: the one in memory */
@@ -179,7 +180,9 @@ static int start(const char *folder, struct vw_session_settings *settings, struc
 
 static int open_store(struct vw_error *err)
 {
-	struct vw_fleet_store_settings settings = {.url = url};
+	/* an embedded one is made where there is none */
+	bool is_new = url && strncmp(url, "lmdb:", 5) == 0 && access(url + 5, F_OK) != 0;
+	struct vw_fleet_store_settings settings = {.url = url, .create = is_new};
 	if (url)
 		return vw_fleet_store_open(&settings, &store, err);
 	store = memory_store_open();
