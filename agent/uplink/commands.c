@@ -248,7 +248,7 @@ static int fill_applied(vw_applied *applied, const vw_held_command *held, struct
 	uint8_t *hash = vw_arena_alloc(arena, VW_SHA256_SIZE);
 	if (!hash)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a message to the controller");
-	applied->what = (char *)(uintptr_t)vw_held_what(held->command->kind);
+	applied->what = (char *)vw_held_what(held->command->kind);
 	if (strlen(hex) == 2 * VW_SHA256_SIZE && vw_hex_decode(hex, hash, VW_SHA256_SIZE))
 		VW_SET_BYTES(applied, sha256, hash, VW_SHA256_SIZE);
 	VW_SET(applied, state, apply_state(held->update));

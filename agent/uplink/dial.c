@@ -29,13 +29,12 @@ struct vw_dial {
 
 static grpc_arg number(const char *key, int value)
 {
-	return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+	return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
 }
 
 static grpc_arg text(const char *key, const char *value)
 {
-	return (grpc_arg){
-	    .type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)key, .value.string = (char *)(uintptr_t)value};
+	return (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
 }
 
 /* A channel over one descriptor has no resolver, no balancer and no reconnection. Takes `fd` over. */
@@ -55,7 +54,7 @@ static grpc_channel *make_channel(const char *endpoint, int fd)
 	    number(GRPC_ARG_ENABLE_CHANNELZ, 0),
 	    number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
 	};
-	grpc_channel_args args = {.num_args = sizeof(list) / sizeof(list[0]), .args = list};
+	grpc_channel_args args = {sizeof(list) / sizeof(list[0]), list};
 	grpc_channel_credentials *insecure = grpc_insecure_credentials_create();
 	grpc_channel *channel = grpc_channel_create_from_fd(endpoint, fd, insecure, &args);
 	grpc_channel_credentials_release(insecure);

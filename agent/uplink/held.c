@@ -147,8 +147,7 @@ static int append_finished(struct vw_txn *txn, struct vw_store *store, struct vw
 	if (!entry)
 		return vw_error_set(err, VW_ENOMEM, "no memory for an audit entry");
 	vw_audit *audit = entry->audit;
-	audit->outcome =
-	    (char *)(uintptr_t)vw_enum_name(&verifywise__v1__command_state__descriptor, (int)update->state);
+	audit->outcome = (char *)vw_enum_name(&verifywise__v1__command_state__descriptor, (int)update->state);
 	audit->text = vw_arena_printf(arena, "%s %s%s%s", vw_held_kind_name(held->command), audit->outcome,
 				      update->text ? ": " : "", update->text ? update->text : "");
 	VW_SET(audit, started_at, held->received_at);
@@ -192,11 +191,11 @@ static vw_held_command *new_held(struct take *take, vw_command_state state, cons
 	vw_command_update *update = vw_message_new(take->arena, &verifywise__v1__command_update__descriptor);
 	if (!held || !update)
 		return NULL;
-	held->command = (vw_command *)(uintptr_t)take->command;
+	held->command = (vw_command *)take->command;
 	held->update = update;
 	VW_SET(held, received_at, vw_clock_now());
 	update->id = take->command->id;
-	update->text = (char *)(uintptr_t)text;
+	update->text = (char *)text;
 	VW_SET(update, state, state ? state : VW_COMMAND_STATE_RUNNING);
 	VW_SET(update, at, held->received_at);
 	return held;
@@ -281,7 +280,7 @@ int vw_held_take(struct vw_store *store, const struct vw_held_rules *rules, cons
 static void set_hash(protobuf_c_boolean *has, ProtobufCBinaryData *field, const uint8_t *hash)
 {
 	*has = hash != NULL;
-	field->data = (uint8_t *)(uintptr_t)hash;
+	field->data = (uint8_t *)hash;
 	field->len = hash ? VW_SHA256_SIZE : 0;
 }
 

@@ -34,7 +34,7 @@ static char *host_name(struct vw_arena *arena)
 static void add_capabilities(vw_hello *hello, bool secrets)
 {
 	static const char *const all[] = {"commands", "policy", "configuration", "secrets"};
-	hello->capabilities = (char **)(uintptr_t)all;
+	hello->capabilities = (char **)all;
 	hello->n_capabilities = sizeof(all) / sizeof(all[0]) - (secrets ? 0 : 1);
 }
 
@@ -43,7 +43,7 @@ static void add_refusals(vw_hello *hello, const char *const *refuses)
 	size_t count = 0;
 	while (refuses && refuses[count])
 		count++;
-	hello->refuses = (char **)(uintptr_t)refuses;
+	hello->refuses = (char **)refuses;
 	hello->n_refuses = count;
 }
 

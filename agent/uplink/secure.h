@@ -41,6 +41,6 @@ bool vw_secure_pending(const struct vw_secure *secure);
 void vw_secure_goodbye(struct vw_secure *secure);
 
 /* What a fatal alert of the peer (RFC 8446, 6.2) says of us. */
-enum vw_dial_failure vw_secure_alert_failure(int alert);
+enum vw_dial_failure vw_secure_alert_failure(int number);
 
 #endif

@@ -128,10 +128,10 @@ static bool add_certificate(struct vw_uplink *uplink, vw_health *health)
 		return false;
 	if (health->n_conditions > 0)
 		memcpy(all, health->conditions, health->n_conditions * sizeof(*all));
-	condition->name = (char *)(uintptr_t) "certificate";
+	condition->name = (char *)"certificate";
 	VW_SET(condition, ok, !uplink->renewal_failing);
 	if (uplink->renewal_failing)
-		condition->text = (char *)(uintptr_t) "it could not be renewed; the agent's log says why";
+		condition->text = (char *)"it could not be renewed; the agent's log says why";
 	all[health->n_conditions++] = condition;
 	health->conditions = all;
 	return true;

@@ -42,7 +42,8 @@ static bool start(struct vw_stream *stream, enum operation operation, const grpc
 
 static bool start_reading(struct vw_stream *stream)
 {
-	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+	grpc_op op = {0};
+	op.op = GRPC_OP_RECV_MESSAGE;
 	op.data.recv_message.recv_message = &stream->received;
 	return start(stream, READ, &op, 1);
 }
@@ -110,7 +111,8 @@ bool vw_stream_idle(const struct vw_stream *stream)
 
 int vw_stream_send(struct vw_stream *stream, const vw_agent_message *message, struct vw_error *err)
 {
-	grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+	grpc_op op = {0};
+	op.op = GRPC_OP_SEND_MESSAGE;
 	stream->sending = vw_codec_write(&message->base);
 	if (!stream->sending)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a message to the controller");
@@ -124,7 +126,8 @@ int vw_stream_send(struct vw_stream *stream, const vw_agent_message *message, st
 
 void vw_stream_half_close(struct vw_stream *stream)
 {
-	grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+	grpc_op op = {0};
+	op.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
 	start(stream, SEND, &op, 1);
 }
 
@@ -195,13 +198,13 @@ static enum vw_stream_event take(struct tag *tag, bool success, struct vw_arena 
 	}
 }
 
-enum vw_stream_event vw_stream_take(void *arg, bool success, struct vw_arena *arena,
+enum vw_stream_event vw_stream_take(void *tag, bool success, struct vw_arena *arena,
 				    vw_controller_message **out_message, struct vw_error *err)
 {
-	struct tag *tag = arg;
-	vw_take_over(tag);
-	tag->stream->under_way[tag->operation] = false;
-	return take(tag, success, arena, out_message, err);
+	struct tag *own = tag;
+	vw_take_over(own);
+	own->stream->under_way[own->operation] = false;
+	return take(own, success, arena, out_message, err);
 }
 
 bool vw_stream_over(const struct vw_stream *stream)

@@ -383,7 +383,7 @@ void vw_uplink_set_health(struct vw_uplink *uplink, const vw_health *health)
 
 void vw_uplink_look(const struct vw_uplink *uplink, struct vw_uplink_status *out)
 {
-	struct vw_uplink *lockable = (struct vw_uplink *)(uintptr_t)uplink;
+	struct vw_uplink *lockable = (struct vw_uplink *)uplink;
 	*out = *uplink_status_begin(lockable);
 	uplink_status_end(lockable);
 }
