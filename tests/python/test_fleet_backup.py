@@ -66,6 +66,26 @@ def test_a_store_that_was_put_back_is_filled_again(fleet, small, tmp_path):
     assert "controller_behind" in m.log
 
 
+def test_a_certificate_that_the_store_forgot(fleet, small, tmp_path):
+    """One that was renewed since the backup: the agent gets another with its enrolment key."""
+    controller = fleet.controller
+    m = fleet.member(uri=small).start().connected()
+    m.caught_up()
+    back_up(controller, tmp_path / "copy")
+    m.connected(30).order("rotate_certificate")
+    m.caught_up()
+    m.stop()
+    controller.stop()
+    put_back(controller, tmp_path / "copy")
+    controller.start()
+    m.start()
+    m.wait(lambda: m.value("controller_state", state="refused") == 1)
+    assert m.progress()[1]["controller"]["rejection"] == "revoked"
+    m.stop()
+    (m.agent.state / "identity" / "current.pem").unlink()
+    m.start().connected().caught_up().same_ledger()
+
+
 def test_the_folder_is_lost_and_its_authority_is_put_back(fleet, small, tmp_path):
     controller = fleet.controller
     m = fleet.member(uri=small).start().connected()
