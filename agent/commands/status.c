@@ -1,6 +1,7 @@
 #include "views.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "cli/terminal.h"
 #include "proto/message.h"
@@ -89,6 +90,14 @@ static const char *when(int64_t ms, struct vw_arena *arena)
 	return vw_arena_printf(arena, "%s (%s)", time, vw_clock_format_age(ms, vw_clock_now(), age));
 }
 
+/* For an operator who compares it, before a secret is sealed, with what the controller says. */
+static const char *sealing_key(const struct status *s, struct vw_arena *arena)
+{
+	char hex[2 * VW_SEALING_KEY + 1];
+	return vw_arena_strdup(
+	    arena, vw_hex_encode(vw_sealing_key_public(vw_identity_sealing_key(s->enrolled)), VW_SEALING_KEY, hex));
+}
+
 static void print_uplink(const struct status *s, struct vw_arena *arena)
 {
 	struct vw_identity_pair pair;
@@ -106,6 +115,7 @@ static void print_uplink(const struct status *s, struct vw_arena *arena)
 	       (unsigned long long)s->head.sequence, when(s->uplink->acknowledged_at, arena),
 	       s->uplink->paused ? "; paused by the controller" : "");
 	printf("certificate      until %s\n", when(pair.not_after, arena));
+	printf("sealing key      %s\n", sealing_key(s, arena));
 }
 
 static void print_text(const struct session *session, const struct status *s, struct vw_arena *arena)
@@ -144,7 +154,7 @@ static void put_text(struct vw_json_writer *w, const char *key, const char *text
 	vw_json_put_text(w, text);
 }
 
-static void put_uplink(struct vw_json_writer *w, const struct status *s)
+static void put_uplink(struct vw_json_writer *w, const struct status *s, struct vw_arena *arena)
 {
 	struct vw_identity_pair pair;
 	vw_json_key(w, "controller");
@@ -163,12 +173,13 @@ static void put_uplink(struct vw_json_writer *w, const struct status *s)
 	vw_json_put_time(w, s->uplink->acknowledged_at);
 	vw_json_key(w, "certificate_not_after");
 	vw_json_put_time(w, pair.not_after);
+	put_text(w, "sealing_key", sealing_key(s, arena));
 	vw_json_key(w, "paused");
 	vw_json_put_bool(w, s->uplink->paused);
 	vw_json_end_object(w);
 }
 
-static void print_json(const struct session *session, const struct status *s)
+static void print_json(const struct session *session, const struct status *s, struct vw_arena *arena)
 {
 	const struct totals *t = &s->totals;
 	struct vw_buffer out;
@@ -196,7 +207,7 @@ static void print_json(const struct session *session, const struct status *s)
 	put_text(&w, "agent_id", s->identity->agent_id);
 	put_int(&w, "epoch", (int64_t)s->identity->epoch);
 	put_int(&w, "ledger_sequence", (int64_t)s->head.sequence);
-	put_uplink(&w, s);
+	put_uplink(&w, s, arena);
 	put_text(&w, "state_dir", session->config->state_dir);
 	put_int(&w, "used_bytes", (int64_t)s->stat.used_bytes);
 	put_int(&w, "file_bytes", (int64_t)s->stat.file_bytes);
@@ -221,7 +232,7 @@ int run_status(struct vw_cli_invocation *in)
 	if (code == VW_ENOTFOUND)
 		code = 0;
 	if (code == 0 && strcmp(vw_cli_value(in, "format"), "json") == 0)
-		print_json(&session, &status);
+		print_json(&session, &status, arena);
 	else if (code == 0)
 		print_text(&session, &status, arena);
 	vw_identity_close(status.enrolled);

@@ -359,6 +359,12 @@ def test_secrets_are_used_and_never_shown(fleet, peer, small, tmp_path):
             assert not file.is_file() or HIDDEN.encode() not in file.read_bytes(), file
 
 
+def test_status_shows_the_key_that_secrets_are_sealed_to(fleet, peer):
+    f = fleet()
+    assert f.agent.run("status", "--format", "json").json["controller"]["sealing_key"] == peer.sealing_key.hex()
+    assert peer.sealing_key.hex() in f.agent.run("status").out
+
+
 def test_secrets_of_another_enrolment_are_left_out(fleet, peer, tmp_path):
     f = fleet()
     with f.run() as d:
