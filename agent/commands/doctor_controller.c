@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#define DAY_MS        (24LL * 60 * 60 * 1000)
 #define CLOCK_POOR_MS 30000  /* certificates and receipts name times that people compare */
 #define CLOCK_BAD_MS  300000 /* a controller refuses a Hello that is further off, unless it is configured otherwise */
 
@@ -18,11 +17,10 @@
 static void check_certificate(struct doctor *d, const struct vw_identity *identity)
 {
 	struct vw_identity_pair pair;
-	char end[VW_TIME_TEXT];
+	char end[VW_TIME_TEXT], left[VW_TIME_TEXT];
 	int64_t now = vw_clock_now();
 	vw_identity_pair(identity, &pair);
 	const char *at = vw_clock_format(pair.not_after, end);
-	long long left = (pair.not_after - now) / DAY_MS;
 	/* half of its life, and a tenth later at most, it is renewed */
 	bool late = now > pair.not_before + (pair.not_after - pair.not_before) / 10 * 7;
 	if (pair.not_after <= now)
@@ -40,7 +38,7 @@ static void check_certificate(struct doctor *d, const struct vw_identity *identi
 		    late ? "it should have been renewed: does vw-agent run run, and does the controller's HTTPS "
 			   "listener answer it?"
 			 : NULL,
-		    "until %s, %lld days left", at, left);
+		    "until %s (%s)", at, vw_clock_format_age(pair.not_after, now, left));
 }
 
 /* ---- the two ways ---- */

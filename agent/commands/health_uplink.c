@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 
-#define DAY_MS (24 * 60 * 60 * 1000)
-
 static const char *const phases[] = {"idle", "connecting", "connected", "waiting", "refused"};
 
 static uint64_t queued(const struct vw_uplink_status *u)
@@ -65,8 +63,8 @@ void health_put_uplink(struct vw_json_writer *w, const struct health_facts *fact
 	put_number(w, "overdue_after_seconds", HEALTH_OVERDUE_MS / 1000);
 	put_time(w, "acknowledged_at", u->acknowledged_at);
 	put_time(w, "certificate_not_after", u->certificate_not_after);
-	put_number(w, "certificate_days_left",
-		   u->certificate_not_after > now ? (u->certificate_not_after - now) / DAY_MS : 0);
+	put_number(w, "certificate_seconds_left",
+		   u->certificate_not_after > now ? (u->certificate_not_after - now) / 1000 : 0);
 	put_number(w, "clock_offset_ms", u->clock_offset_ms);
 	vw_json_end_object(w);
 }

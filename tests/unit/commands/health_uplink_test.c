@@ -120,7 +120,7 @@ static void progress_says_more(void **state)
 	assert_int_equal(number(c, "acknowledged_sequence"), 100);
 	assert_int_equal(number(c, "queued_entries"), 20);
 	assert_int_equal(number(c, "waiting_seconds"), 5);
-	assert_int_equal(number(c, "certificate_days_left"), 3);
+	assert_int_equal(number(c, "certificate_seconds_left"), 3 * 86400);
 	assert_int_equal(number(c, "clock_offset_ms"), -1500);
 	/* every user of this host may ask: a code, no text */
 	assert_string_equal(json_string_value(json_object_get(c, "error")), vw_code_name(VW_EAUTH));
@@ -133,7 +133,7 @@ static void progress_says_more(void **state)
 	root = progress_of(&facts);
 	assert_false(json_is_true(json_object_get(root, "progressing")));
 	assert_int_equal(json_array_size(json_object_get(root, "troubles")), 2);
-	assert_int_equal(number(json_object_get(root, "controller"), "certificate_days_left"), 0);
+	assert_int_equal(number(json_object_get(root, "controller"), "certificate_seconds_left"), 0);
 	json_decref(root);
 }
 
