@@ -14,16 +14,24 @@ TABLE = ROOT / "docs" / "traceability.md"
 # Statements in each section of the specification: S1.1 to S1.5, and so on.
 SECTIONS = {1: 5, 2: 2, 3: 5, 4: 7, 5: 5, 6: 6, 7: 6, 8: 6, 9: 1, 10: 5, 11: 6, 12: 3, 13: 1}
 STATEMENTS = [f"S{section}.{n}" for section, last in SECTIONS.items() for n in range(1, last + 1)]
-LATER = re.compile(r"later issue \((artifacts|controller)\)")
+LATER = re.compile(r"later issue \((artifacts|console)\)")
 
 
 def read(path):
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+# One suite of tests over both stores, and what only one of them has.
+SUITES = {"store_pg_own_": "store_pg", "store_lmdb_own_": "store_lmdb", "store_pg_": "store", "store_lmdb_": "store"}
+
+
 def unit_source(name):
     """The source of a ctest name, if its folder's CMakeLists.txt builds it; tests are named <folder>_<noun>."""
     folder, _, noun = name.partition("_")
+    for prefix, place in SUITES.items():
+        if name.startswith(prefix):
+            folder, noun = place, name[len(prefix):]
+            break
     if folder == "fuzz":
         cmake, source = ROOT / "tests/fuzz/CMakeLists.txt", ROOT / f"tests/fuzz/{noun}_fuzz.c"
     else:
