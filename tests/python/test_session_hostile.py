@@ -20,9 +20,10 @@ import h2.exceptions
 import h2.settings
 import pytest
 from protos import fleet_pb2
-from session_peer import Stand, agent_uri, key_pem, now_ms, until
+from session_peer import STAND, Stand, agent_uri, key_pem, now_ms, until
 
 MIB = 1 << 20
+SANITIZED = STAND.exists() and b"__asan_init" in STAND.read_bytes()  # keeps what was freed for a while
 METHOD = "/verifywise.v1.Fleet/Session"
 
 
@@ -297,7 +298,7 @@ def test_giant_messages(stand):
             stream.send(message)
         for stream in streams:
             stream.rejected("MALFORMED", 60)
-    assert stand.memory() - before < 512 * MIB
+    assert stand.memory() - before < (1024 if SANITIZED else 512) * MIB
 
 
 def test_many_tiny_fields(stand):

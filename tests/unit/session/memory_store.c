@@ -499,7 +499,9 @@ struct vw_fleet_store *memory_store_open(void)
 void memory_store_organization(struct vw_fleet_store *store, int32_t organization)
 {
 	struct memory_store *s = of(store);
+	pthread_mutex_lock(&s->lock);
 	s->organizations[s->organization_count++] = organization;
+	pthread_mutex_unlock(&s->lock);
 }
 
 void memory_store_agent(struct vw_fleet_store *store, int32_t organization, const char *agent_id, const char *serial)
