@@ -85,8 +85,8 @@ struct settle {
 	const uint8_t *policy, *config; /* SHA-256 of the file in force; NULL: none is */
 };
 
-static int hash_of(const struct vw_config *config, const char *refusal, const char *name, struct vw_arena *arena,
-		   const uint8_t **out, struct vw_error *err)
+static int hash_of(const struct vw_config *config, const char *refusal, const char *name, size_t cap,
+		   struct vw_arena *arena, const uint8_t **out, struct vw_error *err)
 {
 	struct vw_buffer text;
 	uint8_t hash[VW_SHA256_SIZE];
@@ -96,8 +96,8 @@ static int hash_of(const struct vw_config *config, const char *refusal, const ch
 	*out = NULL;
 	if (vw_config_refuses(config, refusal) || access(path, F_OK) != 0)
 		return 0;
-	vw_buffer_init(&text, VW_MAX_POLICY_FILE > VW_MAX_CONFIG_FILE ? VW_MAX_POLICY_FILE : VW_MAX_CONFIG_FILE);
-	int code = vw_file_read(path, text.cap, &text, err);
+	vw_buffer_init(&text, cap);
+	int code = vw_file_read(path, cap, &text, err);
 	if (code == 0) {
 		vw_sha256_of(vw_buffer_text(&text), text.len, hash);
 		*out = vw_arena_memdup(arena, hash, sizeof(hash));
@@ -112,7 +112,7 @@ static bool put_hash(protobuf_c_boolean *has, ProtobufCBinaryData *field, const 
 	bool same =
 	    hash ? *has && field->len == VW_SHA256_SIZE && memcmp(field->data, hash, VW_SHA256_SIZE) == 0 : !*has;
 	*has = hash != NULL;
-	*field = (ProtobufCBinaryData){hash ? VW_SHA256_SIZE : 0, (uint8_t *)(uintptr_t)hash};
+	*field = (ProtobufCBinaryData){hash ? VW_SHA256_SIZE : 0, (uint8_t *)hash};
 	return !same;
 }
 
@@ -132,9 +132,10 @@ int remote_settle(const struct vw_config *config, struct vw_store *store, struct
 		  struct vw_error *err)
 {
 	struct settle settle = {.arena = arena};
-	int code = hash_of(config, "set_policy", POLICY, arena, &settle.policy, err);
+	int code = hash_of(config, "set_policy", POLICY, VW_MAX_POLICY_FILE, arena, &settle.policy, err);
 	if (code == 0)
-		code = hash_of(config, "set_configuration", CONFIGURATION, arena, &settle.config, err);
+		code = hash_of(config, "set_configuration", CONFIGURATION, VW_MAX_CONFIG_FILE, arena, &settle.config,
+			       err);
 	return code < 0 ? code : vw_kv_write(vw_store_kv(store), settle_step, &settle, err);
 }
 

@@ -6,9 +6,9 @@
 static void put_condition(vw_condition *condition, const char *name, bool ok, const char *text, int64_t since)
 {
 	verifywise__v1__condition__init(condition);
-	condition->name = (char *)(uintptr_t)name;
+	condition->name = (char *)name;
 	VW_SET(condition, ok, ok);
-	condition->text = (char *)(uintptr_t)(ok ? NULL : text);
+	condition->text = (char *)(ok ? NULL : text);
 	if (since)
 		VW_SET(condition, since, since);
 }
@@ -26,7 +26,7 @@ void remote_tell(struct remote *remote, const struct health_facts *f, const char
 	health.n_conditions = 1;
 	if (f->last.finished_at) {
 		VW_SET(&health, last_source_read_at, f->last.finished_at);
-		health.last_outcome = (char *)(uintptr_t)health_outcome_name(f->last.outcome);
+		health.last_outcome = (char *)health_outcome_name(f->last.outcome);
 	}
 	VW_SET(&health, models, f->census.models);
 	VW_SET(&health, versions, versions);
@@ -35,7 +35,7 @@ void remote_tell(struct remote *remote, const struct health_facts *f, const char
 	VW_SET(&health, store_bytes, (int64_t)f->census.file_bytes);
 	VW_SET(&health, next_sync_at, f->next_due_at);
 	VW_SET(&health, paused, f->paused);
-	health.credential = (char *)(uintptr_t)credential;
+	health.credential = (char *)credential;
 	remote_health(remote, &health);
 	remote_wake(remote);
 }

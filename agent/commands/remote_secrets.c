@@ -62,10 +62,10 @@ static int note(struct taking *t, struct vw_txn *txn, const char *name, const ch
 	uint64_t sequence;
 	VW_SET(&entry, recorded_at, vw_clock_now());
 	VW_SET(&audit, kind, VW_AUDIT_SECRET_CHANGED);
-	audit.subject = (char *)(uintptr_t)name;
-	audit.text = (char *)(uintptr_t)(to ? "handed over by the controller" : "taken back by the controller");
-	audit.from = (char *)(uintptr_t)from;
-	audit.to = (char *)(uintptr_t)to;
+	audit.subject = (char *)name;
+	audit.text = (char *)(to ? "handed over by the controller" : "taken back by the controller");
+	audit.from = (char *)from;
+	audit.to = (char *)to;
 	entry.body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
 	entry.audit = &audit;
 	return vw_store_append(txn, t->store, t->arena, &entry, NULL, &sequence, err);
