@@ -15,6 +15,8 @@ void vw_settings_hash(const struct vw_settings *settings, uint8_t out[32])
 		const char *visible = settings_visible(settings, i);
 		const char *const *list = settings->states[i].list;
 		unsigned count = 0;
+		if (s->flags & VW_SETTING_LIVE)
+			continue;
 		while (list && list[count])
 			count++;
 		vw_sha256_update(&sha, s->key, strlen(s->key) + 1);

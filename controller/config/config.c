@@ -2,17 +2,22 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "fleet/spiffe.h"
+#include "settings/listen.h"
 #include "settings/settings.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define AT(field)   .offset = offsetof(struct vw_controller_config, field)
-#define HOURS(n)    ((n)*3600000.0)
-#define DAYS(n)     ((n)*86400000.0)
-#define FIELD(name) offsetof(struct vw_controller_config, name)
+#define AT(field)    .offset = offsetof(struct vw_controller_config, field)
+#define HOURS(n)     ((n)*3600000.0)
+#define DAYS(n)      ((n)*86400000.0)
+#define HOST_MAX_LEN 253 /* bytes (RFC 1035) */
+#define FIELD(name)  offsetof(struct vw_controller_config, name)
 
 static const struct vw_setting rows[] = {
     {.key = "data_dir", .env = {"VW_CONTROLLER_DATA"}, .type = VW_SETTING_TEXT, AT(data_dir)},
@@ -132,13 +137,15 @@ static const struct vw_setting rows[] = {
      .fallback = "info",
      .type = VW_SETTING_CHOICE,
      AT(log_level),
-     .choices = vw_setting_log_levels},
+     .choices = vw_setting_log_levels,
+     .flags = VW_SETTING_LIVE},
     {.section = "log",
      .key = "format",
      .fallback = "text",
      .type = VW_SETTING_CHOICE,
      AT(log_format),
-     .choices = vw_setting_log_formats},
+     .choices = vw_setting_log_formats,
+     .flags = VW_SETTING_LIVE},
 };
 static const struct vw_settings_table table = {rows, sizeof(rows) / sizeof(rows[0]), "VW_CONTROLLER_CONFIG",
 					       "verifywise/controller.yaml"};
@@ -179,8 +186,6 @@ static int find_folder(struct vw_controller_config *c, const char *data_dir, str
 static int find_hosts(struct vw_controller_config *c, struct vw_error *err)
 {
 	struct vw_arena *arena = vw_settings_arena(c->settings);
-	if (c->hosts[0])
-		return 0;
 	const char **hosts = vw_arena_array(arena, 5, sizeof(*hosts));
 	if (!hosts)
 		return no_memory(err);
@@ -192,15 +197,25 @@ static int find_hosts(struct vw_controller_config *c, struct vw_error *err)
 	return 0;
 }
 
-static int find_endpoint(struct vw_controller_config *c, struct vw_error *err)
+static bool is_anywhere(const char *listen)
 {
-	const char *port = strrchr(c->sessions_listen, ':');
+	struct vw_listen_address at;
+	return vw_listen_parse(listen, &at) &&
+	       (at.at.any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&at.at.v6.sin6_addr)
+						: at.at.v4.sin_addr.s_addr == htonl(INADDR_ANY));
+}
+
+/* Where agents are told to come: to the name that the operator gave; to the one address that is listened at; to this host. */
+static int find_endpoint(struct vw_controller_config *c, bool named, struct vw_error *err)
+{
 	struct vw_arena *arena = vw_settings_arena(c->settings);
-	if (c->sessions_endpoint)
-		return 0;
+	const char *port = strrchr(c->sessions_listen, ':');
+	const char *host = named ? c->hosts[0] : own_name(arena);
+	if (!named && !is_anywhere(c->sessions_listen))
+		return set_default(c, FIELD(sessions_endpoint), c->sessions_listen, err);
 	return set_default(c, FIELD(sessions_endpoint),
-			   strchr(c->hosts[0], ':') ? vw_arena_printf(arena, "[%s]%s", c->hosts[0], port)
-						    : vw_arena_printf(arena, "%s%s", c->hosts[0], port),
+			   strchr(host, ':') ? vw_arena_printf(arena, "[%s]%s", host, port)
+					     : vw_arena_printf(arena, "%s%s", host, port),
 			   err);
 }
 
@@ -217,14 +232,75 @@ static int find_replica(struct vw_controller_config *c, struct vw_error *err)
 	return set_default(c, FIELD(replica), vw_arena_printf(arena, "%s-%s", own_name(arena), hex), err);
 }
 
+/* ---- what only we can check ---- */
+
+static bool is_host(const char *text)
+{
+	unsigned char address[16];
+	size_t len = strlen(text);
+	if (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1)
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] <= ' ' || text[i] > '~' || strchr(":/@[]?#", text[i]))
+			return false;
+	return len > 0 && len <= HOST_MAX_LEN;
+}
+
+static bool is_endpoint(const char *text)
+{
+	int64_t port;
+	const char *colon = strrchr(text, ':');
+	char host[HOST_MAX_LEN + 1];
+	if (!colon || !vw_text_int64(colon + 1, &port) || port < 1 || port > 65535)
+		return false;
+	size_t len = (size_t)(colon - text);
+	bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
+	len -= bracketed ? 2 : 0;
+	if (len >= sizeof(host))
+		return false;
+	memcpy(host, text + bracketed, len);
+	host[len] = 0;
+	return is_host(host) && bracketed == (strchr(host, ':') != NULL);
+}
+
+/* "1.2", "0.1.0" */
+static bool is_version(const char *text)
+{
+	int dots = 0;
+	for (const char *at = text; *at; at++) {
+		bool dot = *at == '.';
+		if ((!dot && (*at < '0' || *at > '9')) || (dot && (at == text || at[-1] == '.' || !at[1])))
+			return false;
+		dots += dot;
+	}
+	return text[0] && dots <= 2;
+}
+
+static int check(const struct vw_controller_config *c, struct vw_error *err)
+{
+	for (const char *const *host = c->hosts; *host; host++)
+		if (!is_host(*host))
+			return vw_settings_refuse(c->settings, FIELD(hosts),
+						  "names and addresses of this controller, without ports", err);
+	if (!vw_trust_domain_valid(c->trust_domain))
+		return vw_settings_refuse(c->settings, FIELD(trust_domain),
+					  "a name of lower-case letters, digits, '.', '-' and '_'", err);
+	if (!is_endpoint(c->sessions_endpoint))
+		return vw_settings_refuse(c->settings, FIELD(sessions_endpoint), "HOST:PORT", err);
+	if (c->minimum_agent && !is_version(c->minimum_agent))
+		return vw_settings_refuse(c->settings, FIELD(minimum_agent), "a version such as 0.1.0", err);
+	return 0;
+}
+
 static int find_defaults(struct vw_controller_config *c, const char *data_dir, struct vw_error *err)
 {
+	bool named = c->hosts[0] != NULL;
 	int code = find_folder(c, data_dir, err);
 	if (code == 0 && !c->store_url)
 		code =
 		    set_default(c, FIELD(store_url),
 				vw_arena_printf(vw_settings_arena(c->settings), "lmdb:%s/store", c->data_dir), err);
-	if (code == 0)
+	if (code == 0 && !named)
 		code = find_hosts(c, err);
 	if (code == 0 && !c->sessions_listen)
 		code = vw_settings_refuse(c->settings, FIELD(sessions_listen),
@@ -232,9 +308,11 @@ static int find_defaults(struct vw_controller_config *c, const char *data_dir, s
 	if (code == 0 && !c->https_listen)
 		code = vw_settings_refuse(c->settings, FIELD(https_listen),
 					  "an address and port, for agents to enroll at", err);
+	if (code == 0 && !c->sessions_endpoint)
+		code = find_endpoint(c, named, err);
 	if (code == 0)
-		code = find_endpoint(c, err);
-	return code < 0 ? code : find_replica(c, err);
+		code = find_replica(c, err);
+	return code < 0 ? code : check(c, err);
 }
 
 int vw_controller_config_load(const char *path, const char *data_dir, struct vw_controller_config **out,

@@ -43,8 +43,9 @@ enum vw_setting_flag {
 	VW_SETTING_ANYWHERE = 1, /* LISTEN: not only on loopback */
 	VW_SETTING_USERINFO = 2, /* TEXT: may hold "user:password@", which is neither shown nor hashed */
 	VW_SETTING_WIPED =
-	    4 /* the environment variable may hold a secret: it is overwritten where it stands once it was read, and
+	    4, /* the environment variable may hold a secret: it is overwritten where it stands once it was read, and
 				    known to the next vw_settings_open() all the same */
+	VW_SETTING_LIVE = 8 /* may change while the program runs: not hashed */
 };
 
 struct vw_settings;
@@ -104,7 +105,7 @@ int vw_settings_refuse(const struct vw_settings *settings, size_t offset, const 
 int vw_settings_overlay(struct vw_settings *settings, const char *text, size_t len, const char *origin,
 			bool (*may)(void *context, const char *key), void *context, struct vw_error *err);
 
-/* SHA-256 of what is in force now, without secrets and places in the file. */
+/* SHA-256 of what is in force now, without secrets, places in the file and what is VW_SETTING_LIVE. */
 void vw_settings_hash(const struct vw_settings *settings, uint8_t out[32]);
 /* What is in force, as YAML that reads back, with a comment for each value's origin; secrets are shown as "***". */
 void vw_settings_show(const struct vw_settings *settings, struct vw_buffer *out);

@@ -52,7 +52,7 @@ static const struct vw_setting rows[] = {
     {.section = "inside", .key = "ratio", .fallback = "0.5", .type = VW_SETTING_NUMBER, AT(ratio), .min = 0, .max = 1},
     {.section = "inside", .key = "timeout", .fallback = "1m", .type = VW_SETTING_DURATION, AT(timeout_ms), .min = 1000, .max = 3600000},
     {.key = "colour", .fallback = "green", .type = VW_SETTING_CHOICE, AT(colour), .choices = colours},
-    {.key = "level", .fallback = "info", .type = VW_SETTING_CHOICE, AT(level), .choices = vw_setting_log_levels},
+    {.key = "level", .fallback = "info", .type = VW_SETTING_CHOICE, AT(level), .choices = vw_setting_log_levels, .flags = VW_SETTING_LIVE},
     {.section = "inside", .key = "words", .type = VW_SETTING_LIST, AT(words)},
     {.key = "others", .type = VW_SETTING_LIST, AT(others)},
 };
@@ -354,6 +354,9 @@ static void the_hash_follows_what_is_in_force(void **state)
 	assert_memory_not_equal(hash[0], hash[2], 32);
 	assert_memory_not_equal(hash[3], hash[4], 32);
 	uint8_t after[32];
+	assert_int_equal(vw_settings_set(settings, offsetof(struct values, level), "debug", "--level", &err), 0);
+	vw_settings_hash(settings, after);
+	assert_memory_equal(hash[4], after, 32); /* it may change while the program runs */
 	assert_int_equal(vw_settings_set(settings, offsetof(struct values, name), "x", "--name", &err), 0);
 	vw_settings_hash(settings, after);
 	assert_memory_not_equal(hash[4], after, 32);

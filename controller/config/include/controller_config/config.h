@@ -42,7 +42,9 @@ struct vw_controller_config {
 	bool verifywise;
 	const char *app_role;
 	const char *sessions_listen;
-	const char *sessions_endpoint; /* default: the first of hosts with the port of sessions.listen */
+	const char *
+	    sessions_endpoint; /* default: the first of hosts that the operator gave, with the port of sessions.listen; else that address; this host's name where it is
+				      all of them */
 	int64_t heartbeat_ms, max_age_ms, clock_skew_ms;
 	const char *minimum_agent;
 	int workers, maximum_sessions;
@@ -55,8 +57,8 @@ struct vw_controller_config {
 	int64_t agent_life_ms, server_life_ms;
 	enum vw_log_level log_level;
 	enum vw_log_format log_format;
-	const char *path; /* of the file that was read; NULL: none */
-	uint8_t sha256[32];
+	const char *path;   /* of the file that was read; NULL: none */
+	uint8_t sha256[32]; /* of all but log: of what takes a restart */
 	struct vw_settings *settings;
 };
 
