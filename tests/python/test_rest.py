@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import random
 import re
 import statistics
 import subprocess
@@ -246,16 +247,16 @@ def test_lists_hold_ones_own_alone(world):
 
 
 def test_times_tell_nothing_about_ids(world):
-    """What is another's is refused as quickly as what never was."""
-    session = world.other.admin
-    times = {world.acme.agent: [], str(uuid.uuid4()): []}
-    for _ in range(300):
-        for agent, taken in times.items():
-            begun = time.perf_counter()
-            assert session.ask("GET", f"/api/v1/agents/{agent}").status == 404
-            taken.append(time.perf_counter() - begun)
-    theirs, none = (statistics.median(taken) for taken in times.values())
-    assert abs(theirs - none) < 0.25 * max(theirs, none) + 0.0002, (theirs, none)
+    """What is another's is refused as quickly as what never was: by the quickest of many, in no order."""
+    times = {world.acme.agent: [], **{str(uuid.uuid4()): [] for _ in range(3)}}
+    order = list(times) * 250
+    random.shuffle(order)
+    for agent in order:
+        begun = time.perf_counter()
+        assert world.other.admin.ask("GET", f"/api/v1/agents/{agent}").status == 404
+        times[agent].append(time.perf_counter() - begun)
+    theirs, *never = (statistics.quantiles(taken, n=10)[0] for taken in times.values())
+    assert 0.8 * min(never) < theirs < 1.2 * max(never), (theirs, never)
 
 
 def test_a_token_of_verifywise_for_an_unknown_organization(world):
@@ -596,4 +597,5 @@ def test_metrics_are_prometheus_text(world):
 
 def test_faults_of_ours_say_nothing(world):
     """And none of all these tests made one."""
-    assert "event=request_failed" not in world.controller.log and "event=answer_cut_off" not in world.controller.log
+    log = world.controller.log
+    assert not any(word in log for word in ("event=request_failed", "event=answer_cut_off", "Sanitizer", "runtime error:"))
