@@ -104,9 +104,9 @@ static void test_good(void **state)
 static void test_for_somebody_else(void **state)
 {
 	static const char *const ids[] = {
-	    "spiffe://" DOMAIN "/org/8/agent/" AGENT,
-	    "spiffe://" DOMAIN "/org/7/agent/11111111-7f6e-4d0a-9f0e-3d2c1b0a9f8e",
-	    "spiffe://other.example/org/7/agent/" AGENT,
+	    ("spiffe://" DOMAIN "/org/8/agent/" AGENT),
+	    ("spiffe://" DOMAIN "/org/7/agent/11111111-7f6e-4d0a-9f0e-3d2c1b0a9f8e"),
+	    ("spiffe://other.example/org/7/agent/" AGENT),
 	};
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
