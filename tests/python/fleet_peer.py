@@ -28,7 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from protos import audit_pb2, fleet_pb2, fleet_pb2_grpc
+from protos import audit_pb2, fleet_pb2
 from servers import free_port
 
 DOMAIN = "fleet.example.org"
@@ -373,13 +373,15 @@ class Peer:
             yield message
 
     def serve(self, options=()):
-        class Servicer(fleet_pb2_grpc.FleetServicer):
-            Session = self.Session
+        def packed(message):
+            return message if isinstance(message, bytes) else message.SerializeToString()
 
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), options=[
             ("grpc.max_receive_message_length", 20 << 20), ("grpc.so_reuseport", 0),
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 30000), *options])
-        fleet_pb2_grpc.add_FleetServicer_to_server(Servicer(), self.server)
+        session = grpc.stream_stream_rpc_method_handler(self.Session, fleet_pb2.AgentMessage.FromString, packed)
+        self.server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler("verifywise.v1.Fleet", {"Session": session})])
         credentials = grpc.ssl_server_credentials([(pem_of(self.key), self.certificate.public_bytes(PEM))],
                                                   self.authority.certificate.public_bytes(PEM), require_client_auth=True)
         assert self.server.add_secure_port(f"127.0.0.1:{self.port}", credentials) == self.port

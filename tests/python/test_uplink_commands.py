@@ -10,6 +10,8 @@ from fleet_peer import now_ms
 from protos import fleet_pb2
 from uplink import Uplink
 
+pytestmark = pytest.mark.tsan
+
 STATES = {name: getattr(fleet_pb2, f"COMMAND_STATE_{name}") for name in
           ("RUNNING", "DONE", "FAILED", "REFUSED", "EXPIRED", "UNSUPPORTED")}
 

@@ -18,6 +18,8 @@ from protos import fleet_pb2
 from test_uplink_commands import told, wait_for
 from uplink import Uplink
 
+pytestmark = pytest.mark.tsan
+
 HOUR = datetime.timedelta(hours=1)
 
 

@@ -1,14 +1,20 @@
 """The agent's uplink against a controller that is not ours: protocol, receipts, refusals, commands (S4.1, S9, S10)."""
 
+import os
+import queue
 import threading
 import time
 import uuid
+from random import Random
 
 import pytest
+from agent import SANITIZED
 from cryptography.hazmat.primitives.asymmetric import ec
 from fleet_peer import DER, DOCUMENT_SIGNING, DOMAIN, Authority, Peer, now_ms
 from protos import fleet_pb2
 from uplink import Uplink
+
+pytestmark = pytest.mark.tsan
 
 
 def test_the_ledger_arrives_whole(peer, uplink):
@@ -397,6 +403,164 @@ def test_goodbye_in_time_whatever_the_controller_does(peer, uplink):
     uplink.start()
     uplink.wait(lambda s: s["phase"] == "waiting")
     assert uplink.stop() < 2.5
+
+
+# ---- whatever a controller sends ----
+
+
+def some_messages(session):
+    """One of each kind, valid."""
+    chain = session.peer.chain
+    sealed = fleet_pb2.SealedSecret(name="mlflow.token", version=1, sealed=b"x" * 50)
+    bodies = [dict(acknowledgement=fleet_pb2.Acknowledgement(sequence=chain.last, receipt=session.receipt())),
+              dict(resume=fleet_pb2.Resume(sequence=1)),
+              dict(command=fleet_pb2.Command(id=str(uuid.uuid4()), kind=1, depth="full", model="m", issued_by="me", content=b"c",
+                                             from_sequence=1, secrets=[sealed], expires_at=now_ms() + 60000)),
+              dict(desired=fleet_pb2.Desired(policy=fleet_pb2.DesiredFile(content=b"rules: []"),
+                                             secrets=fleet_pb2.SecretSet(secrets=[sealed]))),
+              dict(reconnect=fleet_pb2.Reconnect(after_ms=1, text="t")),
+              dict(rejection=fleet_pb2.Rejection(reason=1, text="t", server_time=now_ms(), retry_after_ms=1))]
+    return [fleet_pb2.ControllerMessage(**body).SerializeToString() for body in bodies]
+
+
+def mutated(random, message):
+    message = bytearray(message)
+    for _ in range(random.choice((1, 1, 2, 5))):
+        at = random.randrange(len(message) + 1)
+        how = random.randrange(4)
+        if how == 0 and at < len(message):
+            message[at] = random.randrange(256)
+        elif how == 1:
+            message[at:at] = random.randbytes(random.choice((1, 2, 9)))
+        elif how == 2:
+            del message[at:at + random.choice((1, 3, 20))]
+        else:
+            message[at:at] = message[:random.randrange(40)]
+    return bytes(message)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_messages_of_any_shape_are_survived(peer, uplink, seed):
+    random = Random(seed)
+
+    def behave(session):
+        welcome = fleet_pb2.Welcome(resume_sequence=1, join_sequence=1, server_time=now_ms(), window_bytes=1 << 20,
+                                    receipt_certificates=[session.peer.receipts_certificate.public_bytes(DER)])
+        first = fleet_pb2.ControllerMessage(welcome=welcome).SerializeToString()
+        session.outgoing.put(mutated(random, first) if random.random() < 0.3 else first)
+        while session.peer.chain.last < 3:
+            session.keep(session.receive("batch", 1))
+        for _ in range(60):
+            session.outgoing.put(mutated(random, random.choice(some_messages(session))))
+        session.wait_end(1)
+
+    def forgiving(session):
+        try:
+            behave(session)
+        except (AssertionError, queue.Empty):
+            pass
+
+    peer.behaviours = [forgiving, lambda s: (s.welcome(), s.stay())]
+    peer.serve()
+    uplink.start()
+    uplink.append(3)
+    peer.wait_for_stream(1)
+    assert peer.streams[0].closed.wait(20)
+    uplink.stop()
+    uplink.agent.verify()
+    uplink.start("sync")
+    uplink.wait(lambda s: s["phase"] == "connected")
+
+
+def test_a_message_over_the_cap_ends_the_stream(peer, uplink):
+    def behave(session):
+        session.welcome()
+        session.send(command=fleet_pb2.Command(id="x", kind=3, content=b"x" * (3 << 20)))
+        session.wait_end()
+
+    peer.behaviours = [behave, lambda s: (s.welcome(), s.stay())]
+    peer.serve()
+    uplink.start()
+    uplink.wait(lambda s: s["connects"] == 2)
+    assert any("gRPC status 8" in line for line in uplink.logged("uplink_ended"))
+    assert uplink.ask("next") is None
+
+
+def resident(process, field="VmRSS"):
+    with open(f"/proc/{process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field))
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers have a memory of their own")
+def test_memory_is_flat_whatever_the_backlog(peer, uplink):
+    """40 MB wait; the controller takes them slowly. The agent holds one batch."""
+    uplink.start()
+    for _ in range(100):
+        uplink.do("append 200 2000")
+    uplink.kill()  # what appending took of memory is not counted
+
+    def behave(session):
+        session.welcome()
+        while session.peer.chain.last < 20000:
+            session.keep(session.receive("batch"))
+            time.sleep(0.02)
+            session.acknowledge()
+        session.stay()
+
+    peer.behaviours = [behave]
+    peer.serve()
+    uplink.start()
+    uplink.wait(lambda s: s["acknowledged"] == s["last"] and s["last"] >= 20000, 60)
+    mapped = os.path.getsize(uplink.agent.state / "data.mdb") // 1024
+    assert resident(uplink.process, "VmHWM") - min(mapped, 8192) < 16 * 1024
+    flood(peer, uplink)
+
+
+def flood(peer, uplink):
+    """100,000 messages without sense: each is read when the last was dealt with."""
+    before = resident(uplink.process)
+    for _ in range(100_000):
+        peer.streams[-1].outgoing.put(fleet_pb2.ControllerMessage())
+    peer.streams[-1].send(command=fleet_pb2.Command(id="after-the-flood", kind=1))
+    assert uplink.command(30)["id"] == "after-the-flood"
+    assert resident(uplink.process) < before + 4096
+
+
+def test_health_is_told_on_change_and_not_too_often(peer, uplink):
+    peer.serve()
+    uplink.start()
+    began = time.monotonic()
+    while time.monotonic() - began < 6:
+        uplink.do(f"health {int(time.monotonic() * 100)}")
+        time.sleep(0.05)
+    uplink.do("health 42")
+    wait_for(lambda: told_health(peer)[-1].models == 42, 12)
+    assert 3 <= len(told_health(peer)) <= 4
+    assert told_health(peer)[-1].certificate_not_after and told_health(peer)[-1].last_sequence == uplink.look()["last"]
+    uplink.do("health 42")
+    time.sleep(1)
+    assert len(told_health(peer)) <= 4
+
+
+def told_health(peer):
+    return [m.health for s in peer.streams for m in s.seen if m.WhichOneof("body") == "health"]
+
+
+def test_heartbeats_when_there_is_nothing_else(peer, uplink):
+    peer.behaviours = [lambda s: (s.welcome(heartbeat_ms=1000), s.stay())]
+    peer.serve()
+    uplink.start()
+    uplink.wait(lambda s: s["acknowledged"] == s["last"])
+    time.sleep(4)
+    beats = [m.heartbeat for m in peer.streams[0].seen if m.WhichOneof("body") == "heartbeat"]
+    assert 2 <= len(beats) <= 4 and beats[-1].last_sequence == peer.chain.last
+
+
+def wait_for(find, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not find():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
 
 
 def varint(n):
