@@ -93,7 +93,7 @@ int api_command_store(struct visit *v, const char *agent_id, vw_command *command
 		VW_SET(command, expires_at, v->now + COMMAND_LIFE_MS);
 	VW_SET(&stored, organization, v->organization);
 	VW_SET(&stored, state, VW_COMMAND_STATE_QUEUED);
-	stored.agent_id = (char *)(uintptr_t)agent_id;
+	stored.agent_id = (char *)agent_id;
 	stored.command = command;
 	return vw_fleet_command_create(v->api->settings.store, &stored, err);
 }
@@ -172,8 +172,8 @@ static int read_sync(struct visit *v, vw_command *out, struct vw_error *err)
 		code = visit_input_text(v, "model", VW_MAX_NAME, &model, err);
 	if (code < 0)
 		return code;
-	out->depth = (char *)(uintptr_t)depth;
-	out->model = (char *)(uintptr_t)model;
+	out->depth = (char *)depth;
+	out->model = (char *)model;
 	return 0;
 }
 
@@ -207,7 +207,7 @@ static void answer_created(struct visit *v, const char *agent_id, vw_command *co
 {
 	vw_stored_command stored = VERIFYWISE__V1__STORED_COMMAND__INIT;
 	VW_SET(&stored, state, VW_COMMAND_STATE_QUEUED);
-	stored.agent_id = (char *)(uintptr_t)agent_id;
+	stored.agent_id = (char *)agent_id;
 	stored.command = command;
 	visit_begin(v, 202, "queued");
 	put_command(v, &stored, true);

@@ -203,9 +203,8 @@ static enum MHD_Result reply(struct exchange *x)
 	if (x->response.next)
 		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_piece, x, NULL);
 	else
-		response = MHD_create_response_from_buffer(x->response.body.len,
-							   (void *)(uintptr_t)vw_buffer_text(&x->response.body),
-							   MHD_RESPMEM_PERSISTENT);
+		response = MHD_create_response_from_buffer(
+		    x->response.body.len, (void *)vw_buffer_text(&x->response.body), MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
 	add_headers(response, &x->response);

@@ -230,7 +230,7 @@ int feed_next(void *arg, struct vw_buffer *out, struct vw_error *err)
 	return 1;
 }
 
-void feed_leave(void *listener)
+void feed_leave(void *arg)
 {
-	free(listener);
+	free(arg);
 }

@@ -18,7 +18,7 @@ void feed_put(struct vw_api_feed *feed, const struct vw_change *change);
 struct feed_listener;
 int feed_listen(struct vw_api_feed *feed, struct vw_fleet_store *store, const struct vw_principal *who,
 		int32_t organization, const char *last_id, struct feed_listener **out, struct vw_error *err);
-int feed_next(void *listener, struct vw_buffer *out, struct vw_error *err);
-void feed_leave(void *listener);
+int feed_next(void *arg, struct vw_buffer *out, struct vw_error *err);
+void feed_leave(void *arg);
 
 #endif

@@ -32,7 +32,7 @@ static void material_close(struct material *m)
 
 static gnutls_datum_t datum_of(const char *text, size_t len)
 {
-	return (gnutls_datum_t){(unsigned char *)(uintptr_t)text, (unsigned)len};
+	return (gnutls_datum_t){(unsigned char *)text, (unsigned)len};
 }
 
 static int fill(struct material *m, const char *chain, const struct vw_secret *key)

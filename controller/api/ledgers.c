@@ -56,9 +56,12 @@ int api_ledger_read(struct visit *v, struct vw_error *err)
 		code = visit_page(v, &page, err);
 	if (code == 0 && page.cursor && (!vw_text_int64(page.cursor, &from) || from < 1))
 		code = vw_error_set(err, VW_EINVAL, "cursor is none of this listing");
-	if (code == 0)
-		code = visit_agent(v, &agent, err);
-	return code < 0 ? code : put_page(v, agent, (uint64_t)from, page.limit, err);
+	if (code < 0)
+		return code;
+	code = visit_agent(v, &agent, err);
+	if (code < 0)
+		return code;
+	return put_page(v, agent, (uint64_t)from, page.limit, err);
 }
 
 /* ---- checking ---- */

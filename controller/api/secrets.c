@@ -137,7 +137,7 @@ static int put_one(struct visit *v, const vw_agent *agent, struct vw_bytes seale
 	if (code < 0)
 		return code;
 	*out_version = version_of(list, count, v->segments[1]) + 1;
-	secret.name = (char *)(uintptr_t)v->segments[1];
+	secret.name = (char *)v->segments[1];
 	VW_SET(&secret, version, *out_version);
 	VW_SET_BYTES(&secret, sealed, sealed.data, sealed.len);
 	VW_SET(&stored, organization, v->organization);

@@ -258,7 +258,7 @@ static int fill_user(struct visit *v, vw_user *user, struct vw_error *err)
 		return vw_error_set(err, VW_EINVAL, "name is missing");
 	if (!role || !vw_enum_value(&verifywise__v1__role__descriptor, role, &value))
 		return vw_error_set(err, VW_EINVAL, "role must be admin or auditor");
-	user->name = (char *)(uintptr_t)name;
+	user->name = (char *)name;
 	VW_SET(user, role, (vw_role)value);
 	VW_SET(user, organization, v->organization);
 	VW_SET(user, created_at, v->now);

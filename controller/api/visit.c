@@ -244,8 +244,8 @@ int visit_note(struct visit *v, const char *action, const char *object, const ch
 	VW_SET(&event, organization, v->organization);
 	VW_SET(&event, at, v->now);
 	event.actor = v->who.name;
-	event.action = (char *)(uintptr_t)action;
-	event.object = (char *)(uintptr_t)object;
-	event.text = (char *)(uintptr_t)text;
+	event.action = (char *)action;
+	event.object = (char *)object;
+	event.text = (char *)text;
 	return vw_fleet_event_put(v->api->settings.store, &event, err);
 }
