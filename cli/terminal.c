@@ -53,11 +53,20 @@ void vw_cli_cell_append(struct vw_buffer *out, const char *text, size_t columns)
 	vw_buffer_reset(&safe);
 }
 
+static bool is_one_of(const char *word, const char *const *words)
+{
+	while (*words && strcmp(word, *words) != 0)
+		words++;
+	return *words;
+}
+
 enum vw_cli_tone vw_cli_tone_of_status(const char *status)
 {
-	if (strcmp(status, "compliant") == 0 || strcmp(status, "pass") == 0)
+	static const char *const good[] = {"compliant", "pass", "active", NULL};
+	static const char *const bad[] = {"gaps", "gap", "revoked", "quarantined", NULL};
+	if (is_one_of(status, good))
 		return VW_CLI_GOOD;
-	if (strcmp(status, "gaps") == 0 || strcmp(status, "gap") == 0)
+	if (is_one_of(status, bad))
 		return VW_CLI_BAD;
 	return strcmp(status, "not_applicable") == 0 ? VW_CLI_QUIET : VW_CLI_WARN;
 }

@@ -28,14 +28,15 @@ struct column {
 	const char *heading;
 	const char *path; /* of names with dots, in a row */
 };
-/* Prints data.items: with --format table, json (the data as it is) or ndjson (a line for each item). With `follow`, all pages: `next` is put into the
- * query again. */
-int ask_print_list(struct asking *asking, const struct column *columns, size_t count, size_t flexible);
-/* Prints data's scalar fields, one a line, or as JSON. */
-int ask_print_object(struct asking *asking);
+/* A field of the body; nothing for NULL. VW_EUSAGE: no UTF-8. */
+int ask_set(struct asking *asking, const char *field, const char *text);
+/* A file that the command line names could not be read: its error is one of the operator's files. Gives the code. */
+int ask_file_failed(struct asking *asking, int code);
 
-/* Options that several commands share. */
-extern const char *const formats_list[];
-extern const char *const formats_object[];
+/* Prints data.items of all pages (`next` is put into the query again): with --format table, ndjson (a line for each item) or json (the object that one page
+ * would be). */
+int ask_print_list(struct asking *asking, const struct column *columns, size_t count, size_t flexible);
+/* Prints data's fields, one a line, those of what is inside it too, or as JSON. */
+int ask_print_object(struct asking *asking);
 
 #endif

@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define CONNECT_WAIT_MS 5000L
+
 struct client {
 	const struct vw_controller_config *config;
 	CURL *curl; /* over the socket; NULL: in this process */
@@ -54,24 +56,24 @@ static void name_principal(struct vw_principal *principal)
 		snprintf(principal->name, sizeof(principal->name), "local:%u", (unsigned)geteuid());
 }
 
-static int open_here(struct client *client, struct vw_error *err)
+static int open_authority(struct client *client, struct vw_error *err)
+{
+	char folder[4096];
+	struct vw_authority_settings settings = authority_settings(client->config, folder, sizeof(folder));
+	return vw_authority_open(&settings, &client->authority, err);
+}
+
+static int open_store(struct client *client, struct vw_error *err)
 {
 	const struct vw_controller_config *c = client->config;
-	struct vw_fleet_store_settings store = {
+	struct vw_fleet_store_settings settings = {
 	    .url = c->store_url, .connections = 1, .verifywise = c->verifywise, .app_role = c->app_role};
-	struct vw_authority_settings authority = {.folder = NULL,
-						  .trust_domain = c->trust_domain,
-						  .hosts = c->hosts,
-						  .agent_life_ms = c->agent_life_ms,
-						  .server_life_ms = c->server_life_ms};
-	char folder[4096];
-	snprintf(folder, sizeof(folder), "%s/authority", c->data_dir);
-	authority.folder = folder;
-	int code = vw_authority_open(&authority, &client->authority, err);
-	if (code == 0)
-		code = vw_fleet_store_open(&store, &client->store, err);
-	if (code < 0)
-		return code;
+	return vw_fleet_store_open(&settings, &client->store, err);
+}
+
+static int open_api(struct client *client, struct vw_error *err)
+{
+	const struct vw_controller_config *c = client->config;
 	client->enroller = (struct vw_enroller){client->store, client->authority, c->sessions_endpoint};
 	struct vw_api_settings api = {.store = client->store,
 				      .authority = client->authority,
@@ -83,20 +85,36 @@ static int open_here(struct client *client, struct vw_error *err)
 	return vw_api_open(&api, &client->api, err);
 }
 
+/* The embedded store is one process' alone: another command is done soon, a server will answer once it is up. */
+static int open_either(struct client *client, struct vw_error *err)
+{
+	int64_t until = vw_clock_monotonic() + STORE_WAIT_MS;
+	bool has_path = control_socket_path(client->config, client->socket, sizeof(client->socket));
+	for (;;) {
+		if (has_path && somebody_listens(client->socket)) {
+			client->curl = curl_easy_init();
+			return client->curl ? 0 : vw_error_set(err, VW_ENOMEM, "no memory for a client");
+		}
+		int code = open_store(client, err);
+		if (code != VW_EBUSY)
+			return code;
+		if (vw_clock_monotonic() >= until || vw_cli_cancelled)
+			return store_busy(err, client->socket);
+		usleep(STORE_STEP_US);
+	}
+}
+
 int client_open(const struct vw_controller_config *config, struct client **out, struct vw_error *err)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	int code = 0;
 	if (!client)
 		return vw_error_set(err, VW_ENOMEM, "no memory for a client");
 	client->config = config;
-	if (control_socket_path(config, client->socket, sizeof(client->socket)) && somebody_listens(client->socket)) {
-		client->curl = curl_easy_init();
-		if (!client->curl)
-			code = vw_error_set(err, VW_ENOMEM, "no memory for a client");
-	} else {
-		code = open_here(client, err);
-	}
+	int code = open_either(client, err);
+	if (code == 0 && !client->curl)
+		code = open_authority(client, err);
+	if (code == 0 && !client->curl)
+		code = open_api(client, err);
 	if (code < 0) {
 		client_close(client);
 		return code;
@@ -211,6 +229,26 @@ struct sink {
 	FILE *file;
 };
 
+/* What writes is told by a signal to end (cli/program.h). */
+static int look_up(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	(void)arg, (void)a, (void)b, (void)c, (void)d;
+	return vw_cli_cancelled != 0;
+}
+
+static int judge(const struct client *client, const struct sink *sink, CURLcode rc, const char *said,
+		 struct vw_error *err)
+{
+	if (rc == CURLE_OK)
+		return 0;
+	if (rc == CURLE_ABORTED_BY_CALLBACK)
+		return vw_error_set(err, VW_ECANCELLED, "cancelled; what was asked for may have been done");
+	if (rc == CURLE_WRITE_ERROR)
+		return sink->file ? vw_error_set(err, VW_EIO, "cannot write what was asked for")
+				  : vw_error_set(err, VW_ELIMIT, "the answer is too long");
+	return vw_error_set(err, VW_EAGAIN, "%s: %s", client->socket, said[0] ? said : curl_easy_strerror(rc));
+}
+
 static size_t take(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct sink *sink = arg;
@@ -237,6 +275,9 @@ static int ask_there(struct client *client, const char *method, const char *path
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_WAIT_MS);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_up);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, said);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
@@ -244,11 +285,10 @@ static int ask_there(struct client *client, const char *method, const char *path
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	CURLcode rc = curl_easy_perform(curl);
+	int code = judge(client, &sink, curl_easy_perform(curl), said, err);
 	curl_slist_free_all(headers);
-	if (rc != CURLE_OK)
-		return vw_error_set(err, VW_EAGAIN, "%s: %s", client->socket,
-				    said[0] ? said : curl_easy_strerror(rc));
+	if (code < 0)
+		return code;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	*out_status = (int)status;
 	return 0;

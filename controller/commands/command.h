@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "identity/authority.h"
 
 #include <jansson.h>
 
@@ -16,7 +17,7 @@
 /* Between those that every program has (cli/program.h). */
 enum controller_exit {
 	EXIT_REFUSED = 4, /* the interface answered 4xx: no such object, not allowed, not valid */
-	EXIT_STORE = 5,   /* the store cannot be reached, or is damaged */
+	EXIT_STORE = 5,   /* the store cannot be reached, is another process', or is damaged */
 	EXIT_CHAIN = 7    /* a ledger does not verify */
 };
 
@@ -51,6 +52,14 @@ int run_trail(struct vw_cli_invocation *in);
 int run_config_check(struct vw_cli_invocation *in);
 int run_config_show(struct vw_cli_invocation *in);
 int run_doctor(struct vw_cli_invocation *in);
+
+#define STORE_WAIT_MS 5000   /* for another process to let go of the embedded store */
+#define STORE_STEP_US 100000 /* between two looks whether it did */
+
+/* Says that another process has the store and nobody answers at the control socket: VW_EAGAIN. */
+int store_busy(struct vw_error *err, const char *socket);
+/* The authority's, of this configuration; `folder` holds its folder, which is cut if it is too long: then opening it fails. */
+struct vw_authority_settings authority_settings(const struct vw_controller_config *config, char *folder, size_t size);
 
 /* The configuration that the global options ask for. Prints what is wrong; EXIT code. */
 int config_open(const struct vw_cli_invocation *in, struct vw_controller_config **out);

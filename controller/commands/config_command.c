@@ -10,6 +10,23 @@ int config_open(const struct vw_cli_invocation *in, struct vw_controller_config 
 	return VW_CLI_EXIT_OK;
 }
 
+int store_busy(struct vw_error *err, const char *socket)
+{
+	vw_error_context(err, VW_EBUSY, "nobody answers at %s", socket);
+	err->code = VW_EAGAIN;
+	return VW_EAGAIN;
+}
+
+struct vw_authority_settings authority_settings(const struct vw_controller_config *c, char *folder, size_t size)
+{
+	snprintf(folder, size, "%s/authority", c->data_dir);
+	return (struct vw_authority_settings){.folder = folder,
+					      .trust_domain = c->trust_domain,
+					      .hosts = c->hosts,
+					      .agent_life_ms = c->agent_life_ms,
+					      .server_life_ms = c->server_life_ms};
+}
+
 int controller_exit_code(int code)
 {
 	switch (code) {

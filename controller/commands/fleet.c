@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOOK_AGAIN_US 300000
+#define PROGRESS_MAX  512 /* bytes of a line */
+
 static int begin_agent(struct asking *a, const struct vw_cli_invocation *in, const char *agent, const char *tail)
 {
 	int code = ask_begin(a, in, "/api/v1/agents");
@@ -62,9 +65,8 @@ static int set_status(struct vw_cli_invocation *in, const char *act)
 	if (code != VW_CLI_EXIT_OK)
 		return code;
 	ask_organization(&a);
-	a.body = json_object();
-	if (vw_cli_value(in, "reason"))
-		json_object_set_new(a.body, "reason", json_string(vw_cli_value(in, "reason")));
+	if (ask_set(&a, "reason", vw_cli_value(in, "reason")) < 0)
+		return ask_end(&a, vw_cli_report(in->program, &a.err));
 	return ask_end(&a, ask_for(&a, "POST"));
 }
 
@@ -90,21 +92,17 @@ static int add_file(struct asking *a, const char *path)
 	if (code == 0)
 		json_object_set_new(a->body, "content", json_stringn(vw_buffer_text(&text), text.len));
 	vw_buffer_reset(&text);
-	return code;
+	return ask_file_failed(a, code);
 }
 
 static int fill_command(struct asking *a)
 {
 	const struct vw_cli_invocation *in = a->in;
-	const char *depth = vw_cli_value(in, "depth"), *model = vw_cli_value(in, "model"),
-		   *file = vw_cli_value(in, "file");
-	const char *from = vw_cli_value(in, "from");
+	const char *file = vw_cli_value(in, "file"), *from = vw_cli_value(in, "from");
 	int64_t sequence;
-	a->body = json_pack("{s:s}", "kind", in->positional[1]);
-	if (depth)
-		json_object_set_new(a->body, "depth", json_string(depth));
-	if (model)
-		json_object_set_new(a->body, "model", json_string(model));
+	if (ask_set(a, "kind", in->positional[1]) < 0 || ask_set(a, "depth", vw_cli_value(in, "depth")) < 0 ||
+	    ask_set(a, "model", vw_cli_value(in, "model")) < 0)
+		return a->err.code;
 	if (from) {
 		if (!vw_text_int64(from, &sequence) || sequence < 1)
 			return vw_error_set(&a->err, VW_EUSAGE, "--from %s is no sequence number", from);
@@ -119,32 +117,55 @@ static bool is_over(const char *state)
 	       strcmp(state, "running") != 0;
 }
 
+/* The agent's own words, for a terminal. */
+static void show_progress(const json_t *data, char shown[PROGRESS_MAX])
+{
+	const char *state = json_string_value(json_object_get(data, "state"));
+	const char *text = json_string_value(json_object_get(json_object_get(data, "update"), "text"));
+	char line[PROGRESS_MAX];
+	struct vw_buffer safe;
+	vw_buffer_init(&safe, 0);
+	vw_text_append_safe(&safe, state ? state : "");
+	if (text)
+		vw_buffer_puts(&safe, ": ");
+	vw_text_append_safe(&safe, text ? text : "");
+	snprintf(line, sizeof(line), "%s", vw_buffer_text(&safe));
+	vw_buffer_reset(&safe);
+	if (strcmp(line, shown) != 0)
+		fprintf(stderr, "%s\n", line);
+	memcpy(shown, line, sizeof(line));
+}
+
+static int stop_waiting(const struct asking *a, const char *id)
+{
+	fprintf(stderr, "%s: not waited for any longer; the command goes on: agents commands shows %s\n",
+		a->in->program->name, id);
+	return VW_CLI_EXIT_CANCELLED;
+}
+
 /* Until the command is over, with its progress on standard error. */
 static int wait_for(struct asking *a, const char *id)
 {
-	char shown[256] = "";
+	char shown[PROGRESS_MAX] = "";
 	for (;;) {
 		vw_buffer_clear(&a->path);
 		vw_buffer_puts(&a->path, "/api/v1/commands");
 		client_segment(&a->path, id);
 		ask_organization(a);
-		int code = ask_for(a, "GET");
-		if (code != VW_CLI_EXIT_OK)
-			return code;
+		int code = client_call(a->client, "GET", vw_buffer_text(&a->path), NULL, &a->data, &a->err);
+		if (vw_cli_cancelled)
+			return stop_waiting(a, id);
+		if (code < 0)
+			return vw_cli_report(a->in->program, &a->err);
 		const char *state = json_string_value(json_object_get(a->data, "state"));
-		const char *text = json_string_value(json_object_get(json_object_get(a->data, "update"), "text"));
-		char line[256];
-		snprintf(line, sizeof(line), "%s%s%s", state ? state : "", text ? ": " : "", text ? text : "");
-		if (strcmp(line, shown) != 0)
-			fprintf(stderr, "%s\n", line);
-		memcpy(shown, line, sizeof(shown));
+		show_progress(a->data, shown);
 		if (is_over(state)) {
 			code = ask_print_object(a);
 			return strcmp(state, "done") == 0 ? code : VW_CLI_EXIT_FAILED;
 		}
-		if (vw_cli_cancelled)
-			return VW_CLI_EXIT_CANCELLED;
-		usleep(300000);
+		json_decref(a->data);
+		a->data = NULL;
+		usleep(LOOK_AGAIN_US);
 	}
 }
 
@@ -163,8 +184,8 @@ int run_agents_command(struct vw_cli_invocation *in)
 		return ask_end(&a, code == VW_CLI_EXIT_OK ? ask_print_object(&a) : code);
 	const char *given = json_string_value(json_object_get(a.data, "id"));
 	snprintf(id, sizeof(id), "%s", given ? given : "");
-	json_decref(a.body);
-	a.body = NULL;
+	json_decref(a.data);
+	a.data = NULL;
 	return ask_end(&a, wait_for(&a, id));
 }
 
@@ -239,8 +260,9 @@ int run_ledger_export(struct vw_cli_invocation *in)
 /* ---- secrets ---- */
 
 /* Read here, sealed here: what leaves this process only the agent can open (S4.5, S11.1). */
-static int seal_for(struct asking *a, const char *sealing_key, struct vw_error *err)
+static int seal_for(struct asking *a, const char *sealing_key)
 {
+	struct vw_error *err = &a->err;
 	uint8_t key[VW_SEALING_KEY];
 	bool open_to_others;
 	struct vw_bytes sealed;
@@ -253,8 +275,12 @@ static int seal_for(struct asking *a, const char *sealing_key, struct vw_error *
 		return vw_error_set(err, VW_EINVAL, "the agent has no sealing key");
 	int code =
 	    file ? vw_secret_read_file(file, &secret, &open_to_others, err) : vw_secret_read_input(&secret, err);
-	if (code == 0)
-		code = vw_seal(key, secret, arena, &sealed, err);
+	if (code < 0)
+		return ask_file_failed(a, code);
+	if (file && open_to_others)
+		fprintf(stderr, "%s: warning: others can read %s; chmod 600 it, or delete it when this is done\n",
+			a->in->program->name, file);
+	code = vw_seal(key, secret, arena, &sealed, err);
 	if (code == 0) {
 		char *text = vw_arena_alloc(arena, 4 * ((sealed.len + 2) / 3) + 1);
 		if (text)
@@ -278,7 +304,7 @@ int run_secrets_put(struct vw_cli_invocation *in)
 	if (code != VW_CLI_EXIT_OK)
 		return ask_end(&a, code);
 	a.body = json_object();
-	if (seal_for(&a, json_string_value(json_object_get(a.data, "sealing_key_hex")), &a.err) < 0)
+	if (seal_for(&a, json_string_value(json_object_get(a.data, "sealing_key_hex"))) < 0)
 		return ask_end(&a, vw_cli_report(in->program, &a.err));
 	vw_buffer_clear(&a.path);
 	vw_buffer_puts(&a.path, "/api/v1/agents");

@@ -38,13 +38,7 @@ static int make_authority(const struct vw_cli_invocation *in, const struct vw_co
 	char folder[4096], hex[65];
 	uint8_t pin[32];
 	struct vw_authority *authority;
-	struct vw_authority_settings settings = {.folder = folder,
-						 .trust_domain = c->trust_domain,
-						 .hosts = c->hosts,
-						 .agent_life_ms = c->agent_life_ms,
-						 .server_life_ms = c->server_life_ms};
-	if (snprintf(folder, sizeof(folder), "%s/authority", c->data_dir) >= (int)sizeof(folder))
-		return vw_error_set(err, VW_ECONFIG, "data_dir is too long a name");
+	struct vw_authority_settings settings = authority_settings(c, folder, sizeof(folder));
 	int code = vw_authority_create(&settings, vw_cli_value(in, "ca-key"), vw_cli_value(in, "ca-chain"), err);
 	bool kept = code == VW_EBUSY && !vw_cli_value(in, "ca-key");
 	if (code < 0 && !kept)

@@ -43,7 +43,8 @@ int run_org_create(struct vw_cli_invocation *in)
 	int code = ask_begin(&a, in, "/api/v1/organizations");
 	if (code != VW_CLI_EXIT_OK)
 		return code;
-	a.body = json_pack("{s:s}", "name", in->positional[0]);
+	if (ask_set(&a, "name", in->positional[0]) < 0)
+		return ask_end(&a, vw_cli_report(in->program, &a.err));
 	if (!set_number(&a, vw_cli_value(in, "id"), "id", 1, "id of an organization"))
 		return ask_end(&a, VW_CLI_EXIT_USAGE);
 	code = ask_for(&a, "POST");
@@ -103,9 +104,8 @@ int run_token_create(struct vw_cli_invocation *in)
 	if (code != VW_CLI_EXIT_OK)
 		return code;
 	ask_organization(&a);
-	a.body = json_object();
-	if (vw_cli_value(in, "label"))
-		json_object_set_new(a.body, "label", json_string(vw_cli_value(in, "label")));
+	if (ask_set(&a, "label", vw_cli_value(in, "label")) < 0)
+		return ask_end(&a, vw_cli_report(in->program, &a.err));
 	if (!set_duration(&a, "expires-in", "expires_in_s") ||
 	    !set_number(&a, vw_cli_value(in, "uses"), "uses", 1, "number of uses"))
 		return ask_end(&a, VW_CLI_EXIT_USAGE);
@@ -152,7 +152,8 @@ int run_users_create(struct vw_cli_invocation *in)
 	if (code != VW_CLI_EXIT_OK)
 		return code;
 	ask_organization(&a);
-	a.body = json_pack("{s:s, s:s}", "name", in->positional[0], "role", vw_cli_value(in, "role"));
+	if (ask_set(&a, "name", in->positional[0]) < 0 || ask_set(&a, "role", vw_cli_value(in, "role")) < 0)
+		return ask_end(&a, vw_cli_report(in->program, &a.err));
 	if (vw_cli_given(in, "all-organizations"))
 		json_object_set_new(a.body, "all_organizations", json_true());
 	if (!set_duration(&a, "expires-in", "expires_in_s"))

@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 #define LOOK_INTERVAL_MS 60000 /* between looks at our own certificate */
-#define BUSY_WAIT_MS     5000  /* for another process to let go of the embedded store */
 
 struct server {
 	const struct vw_cli_invocation *in;
 	struct vw_controller_config *config;
 	char folder[4096];
 	struct vw_authority *authority;
+	bool renewed; /* the authority's server certificate, and not every listener has it yet */
 	struct vw_fleet_store *store;
 	struct vw_enroller enroller;
 	struct vw_secret *jwt_secret;
@@ -46,20 +46,21 @@ static void on_hangup(int number)
 
 static int open_authority(struct server *s, struct vw_error *err)
 {
-	const struct vw_controller_config *c = s->config;
-	struct vw_authority_settings settings = {.folder = s->folder,
-						 .trust_domain = c->trust_domain,
-						 .hosts = c->hosts,
-						 .agent_life_ms = c->agent_life_ms,
-						 .server_life_ms = c->server_life_ms};
-	if (snprintf(s->folder, sizeof(s->folder), "%s/authority", c->data_dir) >= (int)sizeof(s->folder))
-		return vw_error_set(err, VW_ECONFIG, "data_dir is too long a name");
-	int code = vw_authority_open(&settings, &s->authority, err);
-	if (code == 0)
-		code = vw_authority_refresh(s->authority, err);
-	if (code > 0)
+	struct vw_authority_settings settings = authority_settings(s->config, s->folder, sizeof(s->folder));
+	return vw_authority_open(&settings, &s->authority, err);
+}
+
+/* What cannot be renewed now is used as long as it is valid: the folder may be another host's to write. */
+static void refresh_authority(struct server *s)
+{
+	struct vw_error err = VW_ERROR_INIT;
+	int code = vw_authority_refresh(s->authority, &err);
+	if (code > 0) {
 		vw_log(VW_LOG_INFO, "server_certificate_issued", VW_LOG_S("folder", s->folder));
-	return code < 0 ? code : 0;
+		s->renewed = true;
+	}
+	if (code < 0)
+		vw_log(VW_LOG_ERROR, "server_certificate_kept", VW_LOG_S("reason", err.message));
 }
 
 static int open_store(struct server *s, struct vw_error *err)
@@ -69,13 +70,15 @@ static int open_store(struct server *s, struct vw_error *err)
 						   .connections = c->store_connections,
 						   .verifywise = c->verifywise,
 						   .app_role = c->app_role};
-	int64_t until = vw_clock_monotonic() + BUSY_WAIT_MS;
+	int64_t until = vw_clock_monotonic() + STORE_WAIT_MS;
 	int code = vw_fleet_store_open(&settings, &s->store, err);
 	/* a command that uses the embedded store at this moment is done soon */
 	while (code == VW_EBUSY && vw_clock_monotonic() < until && !vw_cli_cancelled) {
-		usleep(100000);
+		usleep(STORE_STEP_US);
 		code = vw_fleet_store_open(&settings, &s->store, err);
 	}
+	if (code == VW_EBUSY)
+		err->code = code = VW_EAGAIN;
 	if (code == 0)
 		code = vw_fleet_presence_clear(s->store, c->replica, err);
 	return code;
@@ -134,24 +137,35 @@ static int open_https(struct server *s, struct vw_listener **out, struct vw_erro
 	return vw_listener_start(&settings, out, err);
 }
 
-static int open_local(struct server *s, struct vw_error *err)
+/* The command line's way in. Without it the controller works, and is operated over HTTPS. */
+static int open_control(struct server *s, struct vw_error *err)
 {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)], listen[sizeof(socket) + 8];
-	struct vw_listener_settings settings = {.api = s->api, .connections = 50, .timeout_ms = 30000};
+	struct vw_listener_settings settings = {
+	    .api = s->api, .listen = listen, .connections = 50, .timeout_ms = 30000};
+	int code = control_socket_path(s->config, socket, sizeof(socket))
+		       ? 0
+		       : vw_error_set(err, VW_ECONFIG, "data_dir is too long a name for a socket");
+	snprintf(listen, sizeof(listen), "unix:%s", socket);
+	if (code == 0)
+		code = vw_listener_start(&settings, &s->control, err);
+	if (code == VW_EBUSY)
+		return err->code = VW_EAGAIN;
+	if (code < 0)
+		vw_log(VW_LOG_WARN, "no_control_socket", VW_LOG_S("reason", err->message));
+	return 0;
+}
+
+static int open_local(struct server *s, struct vw_error *err)
+{
+	struct vw_listener_settings settings = {
+	    .api = s->api, .listen = s->config->http_listen, .connections = 50, .timeout_ms = 30000};
 	if (s->config->http_listen) {
-		settings.listen = s->config->http_listen;
 		int code = vw_listener_start(&settings, &s->http, err);
 		if (code < 0)
 			return code;
 	}
-	if (!control_socket_path(s->config, socket, sizeof(socket))) {
-		vw_log(VW_LOG_WARN, "no_control_socket",
-		       VW_LOG_S("reason", "data_dir is too long a name for a socket"));
-		return 0;
-	}
-	snprintf(listen, sizeof(listen), "unix:%s", socket);
-	settings.listen = listen;
-	return vw_listener_start(&settings, &s->control, err);
+	return open_control(s, err);
 }
 
 /* From a thread of the store. */
@@ -167,8 +181,11 @@ static int begin(struct server *s, struct vw_error *err)
 	int code = open_authority(s, err);
 	if (code == 0)
 		code = open_store(s, err);
-	if (code == 0)
-		code = read_jwt_secret(s, err);
+	if (code < 0)
+		return code;
+	refresh_authority(s);
+	s->renewed = false; /* nobody has the one before */
+	code = read_jwt_secret(s, err);
 	if (code == 0)
 		code = open_sessions(s, err);
 	if (code == 0)
@@ -202,20 +219,19 @@ static void end(struct server *s)
 
 /* ---- while it runs ---- */
 
-/* A server certificate past half its life is issued anew; new connections on both listeners get it. */
+/* New connections on both listeners get the new certificate. What failed is tried again with the next look. */
 static void renew_own(struct server *s)
 {
 	struct vw_error err = VW_ERROR_INIT;
-	int code = vw_authority_refresh(s->authority, &err);
-	if (code > 0) {
-		code = vw_session_server_reload(s->sessions, &err);
-		if (code == 0)
-			code = vw_listener_renew(s->https, &err);
-		if (code == 0)
-			vw_log(VW_LOG_INFO, "server_certificate_issued", VW_LOG_S("folder", s->folder));
-	}
+	refresh_authority(s);
+	if (!s->renewed)
+		return;
+	int code = vw_session_server_reload(s->sessions, &err);
+	if (code == 0)
+		code = vw_listener_renew(s->https, &err);
 	if (code < 0)
 		vw_log(VW_LOG_ERROR, "server_certificate_kept", VW_LOG_S("reason", err.message));
+	s->renewed = code < 0;
 }
 
 /* What can change while it runs: how much is logged. Everything is checked, and what cannot change is said. */
@@ -233,7 +249,7 @@ static void reload(struct server *s)
 		bool changed = memcmp(next->sha256, s->config->sha256, sizeof(next->sha256)) != 0;
 		vw_log_setup(next->log_level, next->log_format);
 		vw_log(VW_LOG_INFO, "reloaded", VW_LOG_S("config", next->path ? next->path : "none"),
-		       VW_LOG_S("restart_needed", changed ? "for settings other than log" : "no"));
+		       VW_LOG_S("restart_needed", changed ? "yes" : "no"));
 	}
 	vw_controller_config_close(next);
 	renew_own(s);

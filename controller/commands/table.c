@@ -104,6 +104,7 @@ static const struct vw_cli_option secrets_put_options[] = {
     OBJECT_OPTION,
     END,
 };
+static const struct vw_cli_option doctor_options[] = {OBJECT_OPTION, END};
 static const struct vw_cli_option version_options[] = {OBJECT_OPTION, END};
 
 static const struct vw_cli_command commands[] = {
@@ -193,7 +194,7 @@ static const struct vw_cli_command commands[] = {
     {"config show", NULL, 0, 0, "what is in force and where it comes from", NULL, "vw-controller config show\n", NULL,
      run_config_show, false},
     {"doctor", NULL, 0, 0, "check disk, certificates, store and limits; say what to fix", NULL,
-     "vw-controller doctor\n", NULL, run_doctor, true},
+     "vw-controller doctor\n", doctor_options, run_doctor, true},
     {"version", NULL, 0, 0, "versions of the controller and of its libraries", NULL, "vw-controller version\n",
      version_options, vw_cli_run_version, false},
     {"completion", "SHELL", 1, 1, "a completion script for bash, zsh or fish", NULL,
@@ -205,9 +206,11 @@ static const struct vw_cli_status statuses[] = {
     {VW_CLI_EXIT_OK, "ok", "Success."},
     {VW_CLI_EXIT_FAILED, "failed", "It failed; a command of an agent did not end well; doctor found something."},
     {VW_CLI_EXIT_USAGE, "usage", "The command line cannot be understood."},
-    {VW_CLI_EXIT_CONFIG, "configuration", "The configuration or a file that it names is wrong."},
+    {VW_CLI_EXIT_CONFIG, "configuration",
+     "The configuration, or a file that it or the command line names, is wrong; an address cannot be listened at."},
     {EXIT_REFUSED, "refused", "There is no such object, it exists already, or the request is not valid."},
-    {EXIT_STORE, "store", "The store or the running controller cannot be reached, or the store is damaged."},
+    {EXIT_STORE, "store",
+     "The store or the running controller cannot be reached, another process has the store, or it is damaged."},
     {EXIT_CHAIN, "chain", "A ledger does not verify."},
     {VW_CLI_EXIT_CANCELLED, "cancelled", "A signal ended it."},
     {0, NULL, NULL},

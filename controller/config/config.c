@@ -13,11 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AT(field)    .offset = offsetof(struct vw_controller_config, field)
-#define HOURS(n)     ((n)*3600000.0)
-#define DAYS(n)      ((n)*86400000.0)
-#define HOST_MAX_LEN 253 /* bytes (RFC 1035) */
-#define FIELD(name)  offsetof(struct vw_controller_config, name)
+#define AT(field)      .offset = offsetof(struct vw_controller_config, field)
+#define HOURS(n)       ((n)*3600000.0)
+#define DAYS(n)        ((n)*86400000.0)
+#define FOLDER_MAX_LEN 4000 /* bytes: what is in it has names too */
+#define HOST_MAX_LEN   253  /* bytes (RFC 1035) */
+#define FIELD(name)    offsetof(struct vw_controller_config, name)
 
 static const struct vw_setting rows[] = {
     {.key = "data_dir", .env = {"VW_CONTROLLER_DATA"}, .type = VW_SETTING_TEXT, AT(data_dir)},
@@ -278,6 +279,9 @@ static bool is_version(const char *text)
 
 static int check(const struct vw_controller_config *c, struct vw_error *err)
 {
+	if (strlen(c->data_dir) > FOLDER_MAX_LEN)
+		return vw_error_set(err, VW_ECONFIG, "data_dir (%s) is longer than %d bytes",
+				    vw_settings_origin(c->settings, FIELD(data_dir)), FOLDER_MAX_LEN);
 	for (const char *const *host = c->hosts; *host; host++)
 		if (!is_host(*host))
 			return vw_settings_refuse(c->settings, FIELD(hosts),

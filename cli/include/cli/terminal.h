@@ -22,7 +22,8 @@ const char *vw_cli_safe(struct vw_arena *arena, const char *text);
 void vw_cli_cell_append(struct vw_buffer *out, const char *text, size_t columns);
 
 /* The tones of words that our tables are full of; of others as of an unknown one. A stage may be NULL. */
-enum vw_cli_tone vw_cli_tone_of_status(const char *status);     /* compliant, gaps, unknown; pass, gap, ... */
+enum vw_cli_tone
+vw_cli_tone_of_status(const char *status); /* compliant, gaps, unknown; pass, gap, ...; active, revoked */
 enum vw_cli_tone vw_cli_tone_of_stage(const char *stage);       /* Production, Staging, ... */
 enum vw_cli_tone vw_cli_tone_of_severity(const char *severity); /* critical, high, medium, ... */
 
