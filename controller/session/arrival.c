@@ -93,7 +93,9 @@ static void reject(struct vw_session_server *server, grpc_call *call, grpc_metad
 static void begin(struct vw_stream *stream, grpc_call *call, grpc_metadata_array *metadata)
 {
 	struct vw_session_server *server = stream->server;
-	grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+	grpc_op op;
+	memset(&op, 0, sizeof(op));
+	op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
 	stream->call = call;
 	stream->metadata = *metadata;
 	stream->read_tag = (struct vw_tag){VW_TAG_READ, stream};

@@ -41,23 +41,29 @@ static int64_t due_in(const struct vw_pump *pump)
 
 static void take_event(struct vw_pump *pump, const struct epoll_event *event)
 {
-	uint64_t mark = event->data.u64;
+	const struct vw_mark *mark = event->data.ptr;
 	uint64_t count;
-	if (mark == (uintptr_t)&pump->shared->listener)
+	switch (mark->kind) {
+	case VW_MARK_LISTENER:
 		vw_link_accept(pump);
-	else if (mark == (uintptr_t)&pump->wake)
+		break;
+	case VW_MARK_WAKE:
 		(void)!read(pump->wake, &count, sizeof(count));
-	else if (mark == (uintptr_t)&pump->giver)
+		break;
+	case VW_MARK_GIVER:
 		vw_link_give(pump);
-	else
-		vw_link_event((struct vw_pump_link *)(uintptr_t)(mark & ~(uint64_t)1), mark & 1, event->events);
+		break;
+	case VW_MARK_PEER:
+	case VW_MARK_PAIR:
+		vw_link_event(mark->link, mark->kind == VW_MARK_PAIR, event->events);
+		break;
+	}
 }
 
 /* The listener is watched while there is room for a handshake. */
 static void watch_listener(struct vw_pump *pump)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
-				    .data = {.u64 = (uintptr_t)&pump->shared->listener}};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data = {.ptr = &pump->listener_mark}};
 	bool listens = !vw_link_crowded(pump) && !atomic_load(&pump->shared->deaf);
 	if (listens != pump->listens)
 		epoll_ctl(pump->epoll, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, pump->shared->listener, &event);
@@ -90,9 +96,9 @@ static bool take_own_table(const struct vw_pump *pump)
 	return close_range(next, ~0u, CLOSE_RANGE_UNSHARE) == 0;
 }
 
-static bool watch(struct vw_pump *pump, int fd, const void *mark, uint32_t events)
+static bool watch(struct vw_pump *pump, int fd, struct vw_mark *mark, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data = {.u64 = (uintptr_t)mark}};
+	struct epoll_event event = {.events = events, .data = {.ptr = mark}};
 	return epoll_ctl(pump->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -104,10 +110,13 @@ static void begin(struct vw_pump *pump)
 	sigaddset(&pipe_broken, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_broken, NULL);
 	pump->has_own_table = take_own_table(pump);
+	pump->listener_mark.kind = VW_MARK_LISTENER;
+	pump->wake_mark.kind = VW_MARK_WAKE;
+	pump->giver_mark.kind = VW_MARK_GIVER;
 	pump->epoll = epoll_create1(EPOLL_CLOEXEC);
 	pump->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pump->failed = pump->epoll < 0 || pump->spare < 0 || !watch(pump, pump->wake, &pump->wake, EPOLLIN) ||
-		       !watch(pump, pump->giver, &pump->giver, EPOLLOUT | EPOLLET);
+	pump->failed = pump->epoll < 0 || pump->spare < 0 || !watch(pump, pump->wake, &pump->wake_mark, EPOLLIN) ||
+		       !watch(pump, pump->giver, &pump->giver_mark, EPOLLOUT | EPOLLET);
 	pump->now = vw_clock_monotonic();
 	sem_post(&pump->ready);
 }

@@ -23,7 +23,7 @@
 
 static grpc_arg number(const char *key, int value)
 {
-	grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key};
+	grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = (char *)key};
 	arg.value.integer = value;
 	return arg;
 }
@@ -37,7 +37,7 @@ grpc_resource_quota *vw_line_quota(int max_sessions)
 
 static grpc_server *make_server(grpc_resource_quota *quota)
 {
-	grpc_arg quota_arg = {.type = GRPC_ARG_POINTER, .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA};
+	grpc_arg quota_arg = {.type = GRPC_ARG_POINTER, .key = (char *)GRPC_ARG_RESOURCE_QUOTA};
 	quota_arg.value.pointer.p = quota;
 	quota_arg.value.pointer.vtable = grpc_resource_quota_arg_vtable();
 	grpc_arg args[] = {

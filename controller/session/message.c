@@ -20,7 +20,7 @@ grpc_byte_buffer *vw_message_rejection(int reason, const char *text, int64_t ser
 {
 	vw_rejection rejection = VERIFYWISE__V1__REJECTION__INIT;
 	VW_SET(&rejection, reason, (vw_rejection_reason)reason);
-	rejection.text = (char *)(uintptr_t)(text && *text ? text : vw_rejection_text(reason));
+	rejection.text = (char *)(text && *text ? text : vw_rejection_text(reason));
 	VW_SET(&rejection, server_time, server_time);
 	if (retry_after_ms > 0)
 		VW_SET(&rejection, retry_after_ms, retry_after_ms);
@@ -31,7 +31,7 @@ grpc_byte_buffer *vw_message_reconnect(uint32_t after_ms, const char *text)
 {
 	vw_reconnect reconnect = VERIFYWISE__V1__RECONNECT__INIT;
 	VW_SET(&reconnect, after_ms, after_ms);
-	reconnect.text = (char *)(uintptr_t)text;
+	reconnect.text = (char *)text;
 	return vw_message_wrap(VERIFYWISE__V1__CONTROLLER_MESSAGE__BODY_RECONNECT, &reconnect);
 }
 

@@ -212,7 +212,7 @@ static void on_control(struct vw_stream *stream, const grpc_byte_buffer *buffer,
 		malformed(stream, "a second hello");
 		break;
 	case BODY(HEALTH):
-		on_health(stream, message->health, grpc_byte_buffer_length((grpc_byte_buffer *)(uintptr_t)buffer));
+		on_health(stream, message->health, grpc_byte_buffer_length((grpc_byte_buffer *)buffer));
 		break;
 	case BODY(HEARTBEAT):
 		if (message->heartbeat->has_last_sequence)

@@ -19,12 +19,20 @@ struct vw_rest {
 	size_t at, len;
 };
 
+/* What epoll reports. */
+enum vw_mark_kind { VW_MARK_LISTENER, VW_MARK_WAKE, VW_MARK_GIVER, VW_MARK_PEER, VW_MARK_PAIR };
+struct vw_mark {
+	enum vw_mark_kind kind;
+	struct vw_pump_link *link; /* of the last two */
+};
+
 struct vw_pump_link {
 	struct vw_link link; /* first: what others know of it */
 	struct vw_pump *pump;
 	SSL *ssl;
-	int tcp, pair;                      /* pair: -1 until the handshake is over */
-	uint32_t tcp_watched, pair_watched; /* what epoll was told; WATCHED_NOT: it has not the descriptor */
+	int tcp, pair; /* pair: -1 until the handshake is over */
+	struct vw_mark peer_mark, pair_mark;
+	uint32_t tcp_watched, pair_watched; /* what epoll was told; VW_UNWATCHED: it has not the descriptor */
 	uint32_t tls_wants;                 /* by OpenSSL: a handshake, a change of keys */
 	bool dead;                          /* to be freed when this turn is over */
 	bool given;                         /* others know of it */
@@ -55,7 +63,8 @@ struct vw_pump {
 	int taker;        /* of vw_front_take(), in its table: links and descriptors come out */
 	int giver;        /* the other end of it, and what follows, in the thread's table */
 	int epoll, spare; /* spare: given up to accept and close when there is no other; -1 */
-	int count;        /* links */
+	struct vw_mark listener_mark, wake_mark, giver_mark;
+	int count;                                     /* links */
 	struct vw_pump_link *first_given, *last_given; /* those to be given that `giver` did not take yet */
 	struct vw_pump_link *links, *dead;
 	struct vw_pump_link *oldest, *newest; /* handshakes */
@@ -72,9 +81,14 @@ void vw_pump_wake(struct vw_pump *pump);
 /* After `stop` was set and it was woken. */
 void vw_pump_join(struct vw_pump *pump);
 
-/* link.c */
+/* entry.c */
 bool vw_link_crowded(const struct vw_pump *pump);
 void vw_link_accept(struct vw_pump *pump);
+
+/* link.c */
+#define VW_UNWATCHED UINT32_MAX
+/* Tells epoll what is wanted now. */
+void vw_link_watch(struct vw_pump_link *link);
 void vw_link_event(struct vw_pump_link *link, bool is_pair, uint32_t events);
 /* Ends it; `why` is logged when it is the peer's doing; NULL. */
 void vw_link_end(struct vw_pump_link *link, const char *why);

@@ -273,12 +273,14 @@ static void park(struct vw_stream *stream)
 
 static void start_read(struct vw_stream *stream)
 {
-	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+	grpc_op op;
 	if (!has_room(stream)) {
 		park(stream);
 		return;
 	}
 	unpark(stream);
+	memset(&op, 0, sizeof(op));
+	op.op = GRPC_OP_RECV_MESSAGE;
 	op.data.recv_message.recv_message = &stream->received;
 	stream->reading = true;
 	stream->heard_at = stream->server->now;
@@ -290,8 +292,10 @@ static void start_read(struct vw_stream *stream)
 
 void vw_stream_unpark(struct vw_session_server *server, struct vw_tenant *tenant)
 {
-	while (tenant->parked && tenant->bytes < VW_MAX_ORGANIZATION_QUEUE && server->bytes < VW_MAX_INGEST_QUEUE) {
-		struct vw_stream *stream = tenant->parked;
+	struct vw_stream *next = tenant->parked;
+	while (next && tenant->bytes < VW_MAX_ORGANIZATION_QUEUE && server->bytes < VW_MAX_INGEST_QUEUE) {
+		struct vw_stream *stream = next;
+		next = stream->next_parked;
 		unpark(stream);
 		vw_stream_pump(stream);
 	}

@@ -98,15 +98,15 @@ static bool is_elsewhere(const struct joining *j)
 static void keep_error(const char *error, char **out)
 {
 	if (error)
-		*out = (char *)(uintptr_t)error;
+		*out = (char *)error;
 }
 
 static void describe(const struct joining *j, vw_agent_presence *presence)
 {
 	const vw_hello *hello = j->hello;
 	const struct vw_stream *stream = j->task->stream;
-	presence->replica = (char *)(uintptr_t)j->work->settings->replica;
-	presence->session_id = (char *)(uintptr_t)stream->session_id;
+	presence->replica = (char *)j->work->settings->replica;
+	presence->session_id = (char *)stream->session_id;
 	presence->has_instance_id = hello->has_instance_id;
 	presence->instance_id = hello->instance_id;
 	VW_SET(presence, connected, true);
@@ -131,7 +131,7 @@ static void put_presence(const struct joining *j, vw_agent_presence *presence)
 	const struct vw_peer *peer = j->task->peer;
 	struct vw_error err = VW_ERROR_INIT;
 	VW_SET(presence, organization, peer->tenant->organization);
-	presence->agent_id = (char *)(uintptr_t)peer->agent_id;
+	presence->agent_id = (char *)peer->agent_id;
 	int rc = vw_fleet_presence_put(j->work->settings->store, presence, &err);
 	if (rc < 0)
 		vw_task_fail(j->work, j->task, rc, &err);
@@ -179,7 +179,7 @@ static bool put_certificates(const struct joining *j, vw_welcome *welcome)
 	if (!welcome->receipt_certificates)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		welcome->receipt_certificates[i].data = (uint8_t *)(uintptr_t)chain[i].data;
+		welcome->receipt_certificates[i].data = (uint8_t *)chain[i].data;
 		welcome->receipt_certificates[i].len = chain[i].len;
 	}
 	welcome->n_receipt_certificates = count;
@@ -201,7 +201,7 @@ static void fill_welcome(const struct joining *j, vw_welcome *welcome)
 	const vw_agent *agent = j->agent;
 	uint64_t window = j->task->window;
 	VW_SET(welcome, protocol_minor, VW_PROTOCOL_MINOR);
-	welcome->session_id = (char *)(uintptr_t)j->task->stream->session_id;
+	welcome->session_id = (char *)j->task->stream->session_id;
 	VW_SET(welcome, resume_sequence, agent->sequence + 1);
 	VW_SET(welcome, join_sequence, agent->pending_join_sequence);
 	VW_SET(welcome, server_time, vw_clock_now());

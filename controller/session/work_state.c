@@ -71,7 +71,7 @@ static const char *read_update(struct vw_work *work, const struct vw_task *task,
 	struct vw_error err = VW_ERROR_INIT;
 	void *message;
 	if (!task->message) {
-		delivered->id = (char *)(uintptr_t)task->command_id;
+		delivered->id = (char *)task->command_id;
 		VW_SET(delivered, state, VW_COMMAND_STATE_DELIVERED);
 		VW_SET(delivered, at, task->server_time);
 		*out = delivered;

@@ -187,7 +187,7 @@ static void raise_files(void)
 
 static int run_load(struct load_run *run, const char *file, char *address)
 {
-	struct load_fleet fleet;
+	static struct load_fleet fleet;
 	char *colon = address ? strrchr(address, ':') : NULL;
 	if (!file || !colon)
 		load_fail("run needs --file and --connect HOST:PORT");
