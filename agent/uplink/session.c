@@ -131,8 +131,12 @@ bool session_over(struct session *session)
 	if (!vw_stream_over(session->stream))
 		return false;
 	receipts_store(session, vw_clock_monotonic(), true, &due);
-	if (!session->verdict.given)
+	if (!session->verdict.given && session->receipt_refused) {
+		session->verdict.next = NEXT_REFUSED;
+		vw_error_set(&session->verdict.error, VW_EAUTH, "%s", session->receipt_refused);
+	} else if (!session->verdict.given) {
 		judge_end(session);
+	}
 	session->verdict.given = true;
 	return true;
 }

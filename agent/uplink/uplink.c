@@ -136,8 +136,11 @@ static void work(struct vw_uplink *uplink, int64_t now, int64_t *due)
 {
 	struct session *const sessions[] = {uplink->live, uplink->next, uplink->old};
 	for (size_t i = 0; i < sizeof(sessions) / sizeof(sessions[0]); i++) {
-		if (sessions[i])
-			session_work(sessions[i], now, due);
+		if (!sessions[i])
+			continue;
+		session_work(sessions[i], now, due);
+		if (session_over(sessions[i])) /* its call did not even begin */
+			uplink_session_over(uplink, sessions[i]);
 	}
 }
 

@@ -168,6 +168,24 @@ def test_a_wrong_receipt_is_refused_and_moves_nothing(peer, uplink, what):
     assert uplink.logged("receipt_refused") and status["wait_ms"] > 60_000
 
 
+def test_a_wrong_receipt_at_the_very_end_counts_too(peer, uplink):
+    """The stream ends behind it: there is nobody to tell, but the operator."""
+    def behave(session):
+        session.welcome()
+        while session.peer.chain.last < 3:
+            session.keep(session.receive("batch"))
+        session.acknowledge(sequence=1)
+        session.acknowledge(receipt=session.receipt(chain_sha256=bytes(32)))
+        session.end()
+
+    peer.behaviours = [behave]
+    peer.serve()
+    uplink.start()
+    uplink.append(3)
+    status = uplink.wait(lambda s: s["phase"] == "refused")
+    assert "the chain that it signs" in status["error"] and status["acknowledged"] == 1
+
+
 def test_an_acknowledgement_of_what_was_not_sent_is_refused(peer, uplink):
     def behave(session):
         session.welcome()
