@@ -21,7 +21,7 @@ import urllib.request
 
 from agent import Agent, Result
 from daemon import Daemon
-from servers import ROOT, Postgres, clean_environment, free_port, start_process, stop_process
+from servers import ROOT, Postgres, clean_environment, free_port, gotool, start_process, stop_process
 
 CONTROLLER = pathlib.Path(os.environ.get("VW_CONTROLLER", ROOT / "build/dev/controller/commands/vw-controller"))
 STORES = ("lmdb", "postgresql")
@@ -268,36 +268,106 @@ class Controller:
 
 
 class Wire:
-    """Carries bytes to a port of this host. `cut(data)` sees what comes back; when it says so, that is lost and all ends."""
+    """Carries bytes to ports of this host, each connection to the next of them that answers, as a balancer does.
 
-    def __init__(self, port, cut=lambda data: False):
-        self.to, self.cut = port, cut
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    `cut(data)` sees what comes back; when it says so, that is lost and the connection ends. freeze(): what is open carries nothing any more and does
+    not end either, as when a machine between forgot it."""
+
+    def __init__(self, *ports, cut=lambda data: False):
+        self.to, self.cut, self.epoch, self.turn = list(ports), cut, 0, itertools.count()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port = self.listener.getsockname()[1]
+        self.sockets = set()
 
-    def __enter__(self):
+    def start(self):
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self.listener.close()
+        self.reset()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def freeze(self):
+        self.epoch += 1
+
+    def reset(self):
+        for each in list(self.sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _reach(self):
+        first = next(self.turn)
+        for i in range(len(self.to)):
+            with contextlib.suppress(OSError):
+                return socket.create_connection(("127.0.0.1", self.to[(first + i) % len(self.to)]), 2)
+        return None
 
     def _accept(self):
         with contextlib.suppress(OSError):
             while True:
                 near = self.listener.accept()[0]
-                far = socket.create_connection(("127.0.0.1", self.to))
-                threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
-                threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
+                far = self._reach()
+                if not far:
+                    near.close()
+                    continue
+                far.settimeout(None)
+                for source, target, back in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._pump, args=(source, target, back, self.epoch), daemon=True).start()
 
-    def _pump(self, source, target, back):
+    def _pump(self, source, target, back, epoch):
+        self.sockets.add(source)
         with contextlib.suppress(OSError), source, target:
             while data := source.recv(65536):
+                if epoch != self.epoch:
+                    while True:
+                        time.sleep(60)
                 if back and self.cut(data):
                     break
                 target.sendall(data)
             source.shutdown(socket.SHUT_RDWR)
             target.shutdown(socket.SHUT_RDWR)
+        self.sockets.discard(source)
+
+
+class Toxiproxy:
+    """Bad networks, made by a program that is made for it."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.process = start_process([gotool("toxiproxy-server"), "-host", "127.0.0.1", "-port", str(self.port)],
+                                     pathlib.Path(folder) / "toxiproxy.log")
+        until(lambda: self._answers(), what="toxiproxy")
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            return self.call("GET", "/version", plain=True)
+
+    def call(self, method, path, body=None, plain=False):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+            text = answer.read()
+            return text if plain or not text else json.loads(text)
+
+    def proxy(self, name, listen, upstream):
+        self.call("POST", "/proxies", {"name": name, "listen": f"127.0.0.1:{listen}", "upstream": f"127.0.0.1:{upstream}", "enabled": True})
+
+    def add(self, proxy, kind, stream="downstream", **attributes):
+        """`stream`: "upstream" is what the agent sends."""
+        self.call("POST", f"/proxies/{proxy}/toxics", {"name": f"{kind}_{stream}", "type": kind, "stream": stream, "attributes": attributes})
+
+    def clear(self, proxy):
+        for toxic in self.call("GET", f"/proxies/{proxy}/toxics"):
+            self.call("DELETE", f"/proxies/{proxy}/toxics/{toxic['name']}")
+
+    def stop(self):
+        stop_process(self.process)
 
 
 class Member(Daemon):
