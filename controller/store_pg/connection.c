@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A statement that takes longer, or a client that says nothing in mid-transaction, is broken off: no lock is held for longer. */
+/* A commit is what is acknowledged: a server that would promise less is told not to. A statement that takes longer, or a client that says nothing in
+ * mid-transaction, is broken off: no lock is held for longer. */
 #define SESSION                                                                                                      \
+	"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"  \
 	"SET search_path = verifywise_fleet, pg_temp;"                                                               \
 	"SET statement_timeout = '60s'; SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '30s';"  \
 	"SET client_min_messages = warning; SET row_security = on; SET DateStyle = ISO; SET TimeZone = 'UTC';"
