@@ -91,12 +91,6 @@ static int read_own(const struct vw_authority *a, const char *name, enum vw_cert
 	    vw_certificate_check(own.chain[0], NULL, 0, a->ca.chain, 1, use, own.facts.not_before + 1000, err) < 0)
 		code = vw_error_context(err, recode(err, VW_EINVAL), "%s/%s.pem was not issued by ca.pem", a->folder,
 					name);
-	if (code == 0 && strcmp(own.facts.id.trust_domain, a->settings.trust_domain) != 0)
-		code = vw_error_set(
-		    err, VW_EINVAL,
-		    "%s was made for the trust domain %s, which all its agents are in, and not for %s: put "
-		    "trust_domain back, or use another data folder",
-		    a->folder, own.facts.id.trust_domain, a->settings.trust_domain);
 	if (code < 0) {
 		holder_close(&own);
 		return code;
@@ -107,15 +101,32 @@ static int read_own(const struct vw_authority *a, const char *name, enum vw_cert
 	return 0;
 }
 
+static bool is_of_our_domain(const struct vw_authority *a, const struct holder *own)
+{
+	return strcmp(own->facts.id.trust_domain, a->settings.trust_domain) == 0;
+}
+
 int ca_read_receipts(struct vw_authority *a, struct vw_error *err)
 {
 	int code = read_own(a, "receipts", VW_USE_RECEIPTS, &a->receipts, err);
+	if (code == VW_EINVAL)
+		return vw_error_context(
+		    err, as_config(err, code),
+		    "put the right one back from a backup, or, for another signer, rename receipts.key and "
+		    "receipts.pem "
+		    "(and keep them: older receipts are checked with them) and run vw-controller init");
 	if (code == VW_ENOTFOUND)
-		return vw_error_context(err, as_config(err, code),
-					"%s is not whole; put it back from a backup, or run "
-					"vw-controller init, which makes what was never there",
-					a->folder);
-	return as_config(err, code);
+		return vw_error_context(
+		    err, as_config(err, code),
+		    "%s is not whole; put it back from a backup, or run vw-controller init, which "
+		    "makes what was never there",
+		    a->folder);
+	if (code < 0 || is_of_our_domain(a, &a->receipts))
+		return as_config(err, code);
+	return vw_error_set(err, VW_ECONFIG,
+			    "%s was made for the trust domain %s, which all its agents are in, and not for %s: put "
+			    "trust_domain back, or use another data folder",
+			    a->folder, a->receipts.facts.id.trust_domain, a->settings.trust_domain);
 }
 
 /* With an existing key a certificate for it. */
@@ -211,6 +222,17 @@ static int check_hosts(const struct vw_authority *a, struct vw_error *err)
 
 int ca_read_server(const struct vw_authority *a, struct holder *out, struct vw_error *err)
 {
+	struct holder server = {0};
 	int code = check_hosts(a, err);
-	return code < 0 ? code : read_own(a, "server", VW_USE_CONTROLLER, out, err);
+	if (code == 0)
+		code = read_own(a, "server", VW_USE_CONTROLLER, &server, err);
+	if (code == 0 && !is_of_our_domain(a, &server))
+		code = vw_error_set(err, VW_EINVAL, "%s/server.pem is for another trust domain", a->folder);
+	if (code < 0) {
+		holder_close(&server);
+		return code;
+	}
+	holder_close(out);
+	*out = server;
+	return 0;
 }

@@ -53,6 +53,12 @@ static void test_what_does_not_fit(void **state)
 	assert_ok(open_code(&settings), err);
 	settings.trust_domain = "other.example";
 	assert_fails(open_code(&settings), VW_ECONFIG, err, "put trust_domain back");
+	/* init with the wrong one: what it made is made again once it is put back */
+	assert_fails(vw_authority_create(&settings, NULL, NULL, &err), VW_ECONFIG, err, "put trust_domain back");
+	settings.trust_domain = DOMAIN;
+	struct vw_authority *a = reopen(&settings);
+	assert_int_equal(vw_authority_refresh(a, &err), 1);
+	vw_authority_close(a);
 }
 
 static void test_an_expired_ca(void **state)
