@@ -92,17 +92,16 @@ static int begin(struct daemon *d, const struct session *session, struct vw_erro
 	daemon_watch(d);
 	const struct vw_config *config = daemon_config(d);
 	code = recall(d, err);
-	if (code == 0 && config->listen)
-		code = health_open(config->listen, &d->facts, &d->health, err);
 	if (code < 0)
 		return code;
 	schedule_init(&d->schedule, d->facts.agent_id, config->quick_interval_ms, config->full_interval_ms,
 		      vw_clock_monotonic());
 	const struct remote_host host = daemon_host(d);
 	code = remote_open(config, d->store, &host, &d->remote, err);
+	if (code == 0 && config->listen)
+		code = daemon_open_health(d, config->listen, &d->health, err);
 	if (code < 0)
 		return code;
-	daemon_watch_uplink(d);
 	daemon_publish(d);
 	vw_log(VW_LOG_INFO, "started", VW_LOG_S("version", VW_AGENT_VERSION), VW_LOG_S("agent_id", d->facts.agent_id),
 	       VW_LOG_S("config", config->path ? config->path : "none"),

@@ -42,8 +42,8 @@ int daemon_sync(struct daemon *d, enum vw_depth depth, const char *model, struct
 
 /* SIGHUP: everything read anew and taken over, or nothing; the uplink begins anew. */
 void daemon_reload(struct daemon *d);
-/* Health and metrics show the uplink as it is, from now on. */
-void daemon_watch_uplink(struct daemon *d);
+/* Health and metrics, of the daemon and its uplink; the uplink must be open already, so that no answer says that there is none. */
+int daemon_open_health(struct daemon *d, const char *listen, struct health **out, struct vw_error *err);
 /* What a command may ask for. */
 struct remote_host daemon_host(struct daemon *d);
 

@@ -13,9 +13,9 @@ static bool look_at_uplink(void *arg, struct vw_uplink_status *out)
 	return remote_status(arg, out);
 }
 
-void daemon_watch_uplink(struct daemon *d)
+int daemon_open_health(struct daemon *d, const char *listen, struct health **out, struct vw_error *err)
 {
-	health_watch(d->health, look_at_uplink, d->remote);
+	return health_open(listen, &d->facts, look_at_uplink, d->remote, out, err);
 }
 
 static bool same_address(const char *a, const char *b)
@@ -67,7 +67,7 @@ static int reload_now(struct daemon *d, const struct trial *trial, const struct 
 	const char *listen = next->session.config->listen;
 	bool moves = !same_address(listen, daemon_config(d)->listen);
 	if (moves && listen)
-		code = health_open(listen, &d->facts, &health, err);
+		code = daemon_open_health(d, listen, &health, err);
 	if (code == 0 && keep->call)
 		code = keep->call(keep->arg, err);
 	if (code < 0) {
@@ -78,7 +78,6 @@ static int reload_now(struct daemon *d, const struct trial *trial, const struct 
 	if (moves) {
 		health_close(d->health);
 		d->health = health;
-		daemon_watch_uplink(d);
 	}
 	take_over(d, next);
 	return 0;

@@ -21,8 +21,8 @@
 struct health {
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
-	struct health_facts facts;
-	health_look look; /* called under the lock: who is asked cannot go away meanwhile */
+	struct health_facts facts; /* under the lock */
+	health_look look;
 	void *look_arg;
 };
 
@@ -80,8 +80,8 @@ static struct health_facts look(struct health *health)
 {
 	pthread_mutex_lock(&health->lock);
 	struct health_facts facts = health->facts;
-	facts.enrolled = health->look && health->look(health->look_arg, &facts.uplink);
 	pthread_mutex_unlock(&health->lock);
+	facts.enrolled = health->look && health->look(health->look_arg, &facts.uplink);
 	return facts;
 }
 
@@ -155,7 +155,8 @@ static struct MHD_Daemon *start(struct health *health, int fd)
 	return daemon;
 }
 
-int health_open(const char *listen_on, const struct health_facts *facts, struct health **out, struct vw_error *err)
+int health_open(const char *listen_on, const struct health_facts *facts, health_look look_at, void *look_arg,
+		struct health **out, struct vw_error *err)
 {
 	int fd = open_socket(listen_on, err);
 	if (fd < 0)
@@ -167,6 +168,8 @@ int health_open(const char *listen_on, const struct health_facts *facts, struct 
 	}
 	pthread_mutex_init(&health->lock, NULL);
 	health->facts = *facts;
+	health->look = look_at;
+	health->look_arg = look_arg;
 	health->daemon = start(health, fd);
 	if (!health->daemon) {
 		close(fd);
@@ -193,15 +196,5 @@ void health_publish(struct health *health, const struct health_facts *facts)
 		return;
 	pthread_mutex_lock(&health->lock);
 	health->facts = *facts;
-	pthread_mutex_unlock(&health->lock);
-}
-
-void health_watch(struct health *health, health_look look_at, void *arg)
-{
-	if (!health)
-		return;
-	pthread_mutex_lock(&health->lock);
-	health->look = look_at;
-	health->look_arg = arg;
 	pthread_mutex_unlock(&health->lock);
 }

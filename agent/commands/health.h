@@ -55,15 +55,16 @@ struct health_facts {
 
 struct health;
 
-/* `listen`: "127.0.0.1:9477", "[::1]:9477". VW_ECONFIG says what is wrong with it, or who is there already. */
-int health_open(const char *listen, const struct health_facts *facts, struct health **out, struct vw_error *err);
+/* How the uplink is, asked in the server's thread for each answer; false: there is none. */
+typedef bool (*health_look)(void *arg, struct vw_uplink_status *out);
+
+/* `listen`: "127.0.0.1:9477", "[::1]:9477". `look` may be NULL, and is asked until the server is closed. VW_ECONFIG says what is wrong with the address, or who is
+ * there already. */
+int health_open(const char *listen, const struct health_facts *facts, health_look look, void *look_arg,
+		struct health **out, struct vw_error *err);
 void health_close(struct health *health); /* NULL is fine */
 /* Copies. NULL is fine. */
 void health_publish(struct health *health, const struct health_facts *facts);
-/* From now on `look`, called in the server's thread, says how the uplink is; false: there is none. NULL: nobody is asked any more, not
- * even by an answer that is on its way. */
-typedef bool (*health_look)(void *arg, struct vw_uplink_status *out);
-void health_watch(struct health *health, health_look look, void *arg);
 
 /* Why it is not progressing, by bits; 0: it is. `now` and `now_mono` are the two clocks' time. */
 enum health_trouble {

@@ -211,7 +211,7 @@ static int start_server(void **state)
 	facts.alive_mono = vw_clock_monotonic();
 	port = free_port();
 	snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%d", port);
-	return health_open(listen_on, &facts, &server, &err);
+	return health_open(listen_on, &facts, NULL, NULL, &server, &err);
 }
 
 static int stop_server(void **state)
@@ -373,7 +373,7 @@ static void serves_ipv6(void **state)
 	struct health *health = NULL;
 	char listen_on[32];
 	snprintf(listen_on, sizeof(listen_on), "[::1]:%d", free_port());
-	int code = health_open(listen_on, &facts, &health, &err);
+	int code = health_open(listen_on, &facts, NULL, NULL, &health, &err);
 	if (code < 0 && strstr(err.message, "assign requested address")) /* a host without IPv6 */
 		skip();
 	assert_int_equal(code, 0);
@@ -404,7 +404,7 @@ static void refuses_what_is_not_loopback(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct vw_error err = VW_ERROR_INIT;
 		struct health *health = NULL;
-		assert_int_equal(health_open(bad[i], &facts, &health, &err), VW_ECONFIG);
+		assert_int_equal(health_open(bad[i], &facts, NULL, NULL, &health, &err), VW_ECONFIG);
 		assert_non_null(strstr(err.message, "loopback"));
 		assert_null(health);
 	}
@@ -419,17 +419,19 @@ static bool look(void *arg, struct vw_uplink_status *out)
 static void asks_the_uplink_each_time(void **state)
 {
 	enum vw_uplink_phase phase = VW_UPLINK_CONNECTED;
-	(void)state;
+	struct health_facts facts = sample();
+	struct vw_error err = VW_ERROR_INIT;
+	char listen_on[32];
 	assert_non_null(strstr(get("/metrics"), "\nvw_agent_enrolled 0\n"));
-	health_watch(server, look, &phase);
+	stop_server(state);
+	facts.alive_mono = vw_clock_monotonic();
+	snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%d", port);
+	assert_int_equal(health_open(listen_on, &facts, look, &phase, &server, &err), 0);
 	assert_int_equal(status_of(get("/progressz")), 200);
 	assert_non_null(strstr(get("/metrics"), "\nvw_agent_enrolled 1\n"));
 	phase = VW_UPLINK_REFUSED;
 	assert_int_equal(status_of(get("/progressz")), 503);
 	assert_int_equal(status_of(get("/livez")), 200);
-	health_watch(server, NULL, NULL);
-	assert_int_equal(status_of(get("/progressz")), 200);
-	health_watch(NULL, look, &phase);
 }
 
 static void says_who_is_there_already(void **state)
@@ -440,7 +442,7 @@ static void says_who_is_there_already(void **state)
 	struct health *second = NULL;
 	char listen_on[32];
 	snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%d", port);
-	assert_int_equal(health_open(listen_on, &facts, &second, &err), VW_ECONFIG);
+	assert_int_equal(health_open(listen_on, &facts, NULL, NULL, &second, &err), VW_ECONFIG);
 	assert_non_null(strstr(err.message, listen_on));
 	assert_non_null(strstr(err.message, "in use"));
 }
