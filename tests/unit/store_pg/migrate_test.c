@@ -243,6 +243,26 @@ static void what_cannot_be_opened_says_why(void **state)
 	open_fails(b, &settings, VW_ECONFIG, "connections");
 }
 
+/* What is acknowledged is on the disk, whatever the server's default is. */
+static void a_commit_waits_for_the_disk(void **state)
+{
+	static const char *const settings[][2] = {
+	    {"off", "on"}, {"local", "local"}, {"remote_write", "remote_write"}};
+	struct bench *b = bench_of(state);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		char sql[160], text[32];
+		PGconn *connection;
+		snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET synchronous_commit = %s", b->database,
+			 settings[i][0]);
+		server_sql("postgres", SERVER_SUPER, sql);
+		assert_ok(vw_pg_connect(b->url, NULL, &connection, &b->err), b->err);
+		assert_ok(vw_pg_value(connection, "SHOW synchronous_commit", NULL, text, sizeof(text), &b->err),
+			  b->err);
+		assert_string_equal(text, settings[i][1]);
+		PQfinish(connection);
+	}
+}
+
 static void the_encoding_must_hold_every_text(void **state)
 {
 	struct bench *b = bench_of(state);
@@ -259,11 +279,17 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    test(from_each_earlier_version),      test(an_empty_database_is_set_up_only_when_asked),
-	    test(a_newer_schema_is_refused),      test(a_step_that_fails_leaves_nothing),
-	    test(a_role_may_have_any_name),       test(a_role_that_was_made_before),
-	    test(set_up_by_a_superuser),          test(several_at_once_do_it_once),
-	    test(what_cannot_be_opened_says_why), test(the_encoding_must_hold_every_text),
+	    test(from_each_earlier_version),
+	    test(an_empty_database_is_set_up_only_when_asked),
+	    test(a_newer_schema_is_refused),
+	    test(a_step_that_fails_leaves_nothing),
+	    test(a_role_may_have_any_name),
+	    test(a_role_that_was_made_before),
+	    test(set_up_by_a_superuser),
+	    test(several_at_once_do_it_once),
+	    test(what_cannot_be_opened_says_why),
+	    test(a_commit_waits_for_the_disk),
+	    test(the_encoding_must_hold_every_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
