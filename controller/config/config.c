@@ -72,7 +72,7 @@ static const struct vw_setting rows[] = {
     {.section = "sessions", .key = "minimum_agent", .type = VW_SETTING_TEXT, AT(minimum_agent)},
     {.section = "sessions",
      .key = "workers",
-     .fallback = "2",
+     .fallback = "8",
      .type = VW_SETTING_INT,
      AT(workers),
      .min = 1,

@@ -32,7 +32,7 @@ static int take_settings(struct vw_session_server *server, const struct vw_sessi
 	own->listen = server->listen;
 	own->replica = server->replica;
 	own->minimum_version = server->minimum_version;
-	own->workers = own->workers > 0 ? own->workers : 2;
+	own->workers = own->workers > 0 ? own->workers : 8;
 	own->max_sessions = own->max_sessions > 0 ? own->max_sessions : VW_MAX_SESSIONS;
 	own->heartbeat_ms = own->heartbeat_ms > 0 ? own->heartbeat_ms : 30000;
 	own->max_age_ms = own->max_age_ms > 0 ? own->max_age_ms : 3600000;

@@ -12,7 +12,7 @@
  *	  connections: 8       verifywise: false       app_role: ...
  *	sessions:
  *	  listen: 0.0.0.0:8444 endpoint: controller.example.org:8444
- *	  heartbeat: 30s  max_age: 1h  clock_skew: 5m  minimum_agent: 0.1.0  workers: 2  maximum: 10000
+ *	  heartbeat: 30s  max_age: 1h  clock_skew: 5m  minimum_agent: 0.1.0  workers: 8  maximum: 10000
  *	https: {listen: 0.0.0.0:8443, connections: 1000}
  *	http: {listen: off}    # plain; loopback addresses only
  *	rest: {requests_per_second: 50, burst: 100, jwt_secret_file: /run/secrets/verifywise-jwt}

@@ -19,7 +19,7 @@ struct vw_session_settings {
 	struct vw_authority *authority;
 	const char *listen;    /* address:port; port 0: any */
 	const char *replica;   /* this process' name */
-	int workers;           /* threads that store [2] */
+	int workers;           /* threads that store; a store commits together what several wait for [8] */
 	int max_sessions;      /* [VW_MAX_SESSIONS] */
 	int64_t heartbeat_ms;  /* agents are asked for one in this time [30 s]; silence of three is a dead stream */
 	int64_t max_age_ms;    /* of a stream, -20 % at random [1 h] */
