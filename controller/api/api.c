@@ -13,6 +13,11 @@
 #include <string.h>
 #include <strings.h>
 
+#define LISTENERS        400 /* event streams at a time, of all organizations */
+#define LISTENERS_OF_ONE 64
+#define WORKS            12 /* exports and verifications at a time */
+#define WORKS_OF_ONE     3
+
 int vw_api_open(const struct vw_api_settings *settings, struct vw_api **out, struct vw_error *err)
 {
 	struct vw_api *api = calloc(1, sizeof(*api));
@@ -20,6 +25,8 @@ int vw_api_open(const struct vw_api_settings *settings, struct vw_api **out, str
 		return vw_error_set(err, VW_ENOMEM, "no memory for the interface");
 	api->settings = *settings;
 	api->started_at = vw_clock_now();
+	quota_init(&api->listeners, LISTENERS, LISTENERS_OF_ONE);
+	quota_init(&api->works, WORKS, WORKS_OF_ONE);
 	int code = limiter_open(settings->requests_per_second, settings->burst, &api->limiter, err);
 	if (code == 0)
 		code = feed_open(&api->feed, err);
@@ -37,6 +44,8 @@ void vw_api_close(struct vw_api *api)
 		return;
 	limiter_close(api->limiter);
 	feed_close(api->feed);
+	quota_reset(&api->listeners);
+	quota_reset(&api->works);
 	free(api);
 }
 

@@ -324,9 +324,27 @@ static int evidence_open(struct visit *v, struct evidence **out, struct vw_error
 
 static int answer(struct visit *v, struct evidence *e, const char *object, struct vw_error *err)
 {
-	visit_stream(v, "application/x-ndjson", evidence_next, evidence_close, e);
+	const struct visit_stream stream = {"application/x-ndjson", evidence_next, evidence_close, e, &v->api->works};
 	v->out->file_name = vw_arena_printf(v->arena, "ledger-%" PRId32 ".ndjson", v->organization);
-	return strcmp(v->request->method, "HEAD") == 0 ? 0 : visit_note(v, "ledger_exported", object, NULL, err);
+	int code = visit_stream(v, &stream, err);
+	if (code < 0 || strcmp(v->request->method, "HEAD") == 0)
+		return code;
+	return visit_note(v, "ledger_exported", object, NULL, err);
+}
+
+static int open_one(struct visit *v, const char *agent_id, struct evidence **out, struct vw_error *err)
+{
+	struct evidence *e;
+	int code = evidence_open(v, &e, err);
+	if (code < 0)
+		return code;
+	e->one = true;
+	code = vw_fleet_agent_get(e->store, e->row, e->organization, agent_id, &e->agent, err);
+	if (code < 0)
+		evidence_close(e);
+	else
+		*out = e;
+	return code;
 }
 
 int api_ledger_export(struct visit *v, struct vw_error *err)
@@ -334,14 +352,13 @@ int api_ledger_export(struct visit *v, struct vw_error *err)
 	vw_agent *agent;
 	struct evidence *e;
 	int code = visit_agent(v, &agent, err);
-	if (code == 0)
-		code = evidence_open(v, &e, err);
 	if (code < 0)
 		return code;
-	e->one = true;
-	code = vw_fleet_agent_get(e->store, e->row, e->organization, agent->agent_id, &e->agent, err);
+	if (!visit_enter(v, &v->api->works))
+		return 0;
+	code = open_one(v, agent->agent_id, &e, err);
 	if (code < 0) {
-		evidence_close(e);
+		quota_leave(&v->api->works, v->organization);
 		return code;
 	}
 	return answer(v, e, agent->agent_id, err);
@@ -350,6 +367,12 @@ int api_ledger_export(struct visit *v, struct vw_error *err)
 int api_ledger_export_all(struct visit *v, struct vw_error *err)
 {
 	struct evidence *e;
+	if (!visit_enter(v, &v->api->works))
+		return 0;
 	int code = evidence_open(v, &e, err);
-	return code < 0 ? code : answer(v, e, "all agents", err);
+	if (code < 0) {
+		quota_leave(&v->api->works, v->organization);
+		return code;
+	}
+	return answer(v, e, "all agents", err);
 }

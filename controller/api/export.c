@@ -214,12 +214,17 @@ int api_record_export(struct visit *v, struct vw_error *err)
 	bool csv = format && strcmp(format, "csv") == 0;
 	if (format && !csv && strcmp(format, "ndjson") != 0)
 		return vw_error_set(err, VW_EINVAL, "format must be ndjson or csv");
+	if (!visit_enter(v, &v->api->works))
+		return 0;
 	int code = export_open(v, &e, err);
-	if (code < 0)
+	if (code < 0) {
+		quota_leave(&v->api->works, v->organization);
 		return code;
+	}
 	e->csv = csv;
-	visit_stream(v, csv ? "text/csv; charset=utf-8" : "application/x-ndjson", export_next, export_close, e);
 	v->out->file_name =
 	    vw_arena_printf(v->arena, "records-%" PRId32 ".%s", v->organization, csv ? "csv" : "ndjson");
-	return 0;
+	const struct visit_stream stream = {csv ? "text/csv; charset=utf-8" : "application/x-ndjson", export_next,
+					    export_close, e, &v->api->works};
+	return visit_stream(v, &stream, err);
 }

@@ -2,13 +2,10 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/text.h"
 #include "principal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,14 +18,20 @@
 #define RETRY_MS      2000  /* what clients are told to wait before they come again */
 #define PIECE_EVENTS  256   /* of one call: the lock is not held for more */
 #define PIECE_MS      100   /* between calls: many changes come as one piece */
-#define NAME_LEN      16    /* hex digits that name this process in ids */
+#define ID_TEXT       17    /* 16 hex digits, with the terminating zero */
+
+/* Ids are random: a count would tell each tenant how much goes on at the others'. */
+struct happening {
+	struct vw_change change;
+	uint64_t id;
+};
 
 struct vw_api_feed {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	char name[NAME_LEN + 1];
-	uint64_t count; /* of all changes so far */
-	struct vw_change changes[FEED_LENGTH];
+	uint64_t first_id; /* of the time before the first change */
+	uint64_t count;    /* of all changes so far */
+	struct happening happenings[FEED_LENGTH];
 };
 
 struct feed_listener {
@@ -43,13 +46,11 @@ struct feed_listener {
 
 int feed_open(struct vw_api_feed **out, struct vw_error *err)
 {
-	uint8_t name[NAME_LEN / 2];
 	pthread_condattr_t attributes;
 	struct vw_api_feed *feed = calloc(1, sizeof(*feed));
 	if (!feed)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the interface");
-	vw_random_bytes(name, sizeof(name));
-	vw_hex_encode(name, sizeof(name), feed->name);
+	vw_random_bytes(&feed->first_id, sizeof(feed->first_id));
 	pthread_mutex_init(&feed->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -70,8 +71,10 @@ void feed_close(struct vw_api_feed *feed)
 
 void feed_put(struct vw_api_feed *feed, const struct vw_change *change)
 {
+	struct happening happening = {*change, 0};
+	vw_random_bytes(&happening.id, sizeof(happening.id));
 	pthread_mutex_lock(&feed->lock);
-	feed->changes[feed->count % FEED_LENGTH] = *change;
+	feed->happenings[feed->count % FEED_LENGTH] = happening;
 	feed->count++;
 	pthread_cond_broadcast(&feed->changed);
 	pthread_mutex_unlock(&feed->lock);
@@ -79,16 +82,24 @@ void feed_put(struct vw_api_feed *feed, const struct vw_change *change)
 
 /* ---- a listener ---- */
 
-/* Where to go on for who saw `last_id` last; false when that cannot be said. The feed is locked. */
+/* The id of the `count`th change, as it is sent. The feed is locked, and remembers that change. */
+static const char *id_of(const struct vw_api_feed *feed, uint64_t count, char out[ID_TEXT])
+{
+	uint64_t id = count == 0 ? feed->first_id : feed->happenings[(count - 1) % FEED_LENGTH].id;
+	return vw_hex_encode(&id, sizeof(id), out);
+}
+
+/* Where to go on for who saw `last_id` last; false when that is not remembered. The feed is locked. */
 static bool find_place(const struct vw_api_feed *feed, const char *last_id, uint64_t *out)
 {
-	int64_t count;
-	if (strncmp(last_id, feed->name, NAME_LEN) != 0 || last_id[NAME_LEN] != '-' ||
-	    !vw_text_int64(last_id + NAME_LEN + 1, &count) || count < 0 || (uint64_t)count > feed->count ||
-	    feed->count - (uint64_t)count > FEED_LENGTH)
-		return false;
-	*out = (uint64_t)count;
-	return true;
+	char id[ID_TEXT];
+	uint64_t oldest = feed->count > FEED_LENGTH ? feed->count - FEED_LENGTH + 1 : 0;
+	for (uint64_t count = feed->count + 1; count-- > oldest;)
+		if (strcmp(last_id, id_of(feed, count, id)) == 0) {
+			*out = count;
+			return true;
+		}
+	return false;
 }
 
 int feed_listen(struct vw_api_feed *feed, struct vw_fleet_store *store, const struct vw_principal *who,
@@ -131,7 +142,8 @@ static const char *name_of(enum vw_change_kind kind)
 
 static void append(const struct feed_listener *l, const char *event, const char *agent_id, struct vw_buffer *out)
 {
-	vw_buffer_printf(out, "id: %s-%" PRIu64 "\nevent: %s\ndata: {", l->feed->name, l->seen, event);
+	char id[ID_TEXT];
+	vw_buffer_printf(out, "id: %s\nevent: %s\ndata: {", id_of(l->feed, l->seen, id), event);
 	if (agent_id && agent_id[0])
 		vw_buffer_printf(out, "\"agent_id\":\"%s\"", agent_id);
 	vw_buffer_puts(out, "}\n\n");
@@ -145,9 +157,9 @@ static bool is_same(const struct vw_change *a, const struct vw_change *b)
 /* Whether the same is said again before `end`. */
 static bool comes_again(const struct vw_api_feed *feed, uint64_t at, uint64_t end)
 {
-	const struct vw_change *change = &feed->changes[at % FEED_LENGTH];
+	const struct vw_change *change = &feed->happenings[at % FEED_LENGTH].change;
 	for (uint64_t later = at + 1; later < end; later++)
-		if (is_same(change, &feed->changes[later % FEED_LENGTH]))
+		if (is_same(change, &feed->happenings[later % FEED_LENGTH].change))
 			return true;
 	return false;
 }
@@ -161,7 +173,7 @@ static void append_changes(struct feed_listener *l, struct vw_buffer *out)
 	}
 	uint64_t end = feed->count - l->seen > PIECE_EVENTS ? l->seen + PIECE_EVENTS : feed->count;
 	while (l->seen < end) {
-		const struct vw_change *change = &feed->changes[l->seen % FEED_LENGTH];
+		const struct vw_change *change = &feed->happenings[l->seen % FEED_LENGTH].change;
 		bool wanted = change->organization == l->organization && !comes_again(feed, l->seen, end);
 		l->seen++;
 		if (change->kind == VW_CHANGE_LOST)

@@ -1,6 +1,6 @@
 /* feed.h: changes of the store for those who listen to server-sent events.
  *
- * Each event has an id, "<this process>-<count>". Who comes again with the id of the last one that it saw (Last-Event-ID) gets what came since; where
+ * Each event has an id of 16 hex digits, made at random. Who comes again with the id of the last one that it saw (Last-Event-ID) gets what came since; where
  * that is not known any more, or to another process, it is told that it missed some ("missed") and asks for everything again. */
 #ifndef API_FEED_H
 #define API_FEED_H

@@ -107,13 +107,18 @@ int api_event_list(struct visit *v, struct vw_error *err)
 int api_changes(struct visit *v, struct vw_error *err)
 {
 	struct feed_listener *listener;
+	struct quota *quota = &v->api->listeners;
 	const char *header = v->request->header("Last-Event-ID", v->request->arg);
 	const char *last_id = header && header[0] ? header : visit_query(v, "last_event_id");
+	if (!visit_enter(v, quota))
+		return 0;
 	int code =
 	    feed_listen(v->api->feed, v->api->settings.store, &v->who, v->organization, last_id, &listener, err);
-	if (code < 0)
+	if (code < 0) {
+		quota_leave(quota, v->organization);
 		return code;
-	visit_stream(v, "text/event-stream", feed_next, feed_leave, listener);
+	}
 	v->out->live = true;
-	return 0;
+	return visit_stream(v, &(struct visit_stream){"text/event-stream", feed_next, feed_leave, listener, quota},
+			    err);
 }

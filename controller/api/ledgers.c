@@ -131,8 +131,12 @@ int api_ledger_verify(struct visit *v, struct vw_error *err)
 	char hex[65];
 	struct check check = {.first_bad = 0};
 	int code = visit_agent(v, &agent, err);
-	if (code == 0)
-		code = check_ledger(v, agent, &check, err);
+	if (code < 0)
+		return code;
+	if (!visit_enter(v, &v->api->works))
+		return 0;
+	code = check_ledger(v, agent, &check, err);
+	quota_leave(&v->api->works, v->organization);
 	if (code < 0)
 		return code;
 	visit_begin(v, 200, check.first_bad ? "broken" : "sound");

@@ -8,7 +8,10 @@
 #include "base/text.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define LONG_RETRY_S 5 /* before a long answer that was refused is asked for again */
 
 /* ---- input ---- */
 
@@ -157,6 +160,15 @@ void visit_refuse(struct visit *v, int status, const char *message)
 		       VW_LOG_S("peer", v->request->peer), VW_LOG_I("status", status), VW_LOG_S("reason", message));
 }
 
+bool visit_enter(struct visit *v, struct quota *quota)
+{
+	if (quota_enter(quota, v->organization))
+		return true;
+	visit_refuse(v, 429, "too many exports, verifications or event streams at a time; see Retry-After");
+	v->out->retry_after_s = LONG_RETRY_S;
+	return false;
+}
+
 /* ---- output ---- */
 
 void visit_text(struct visit *v, const char *name, const char *text)
@@ -171,14 +183,41 @@ void visit_hex(struct visit *v, const char *name, const ProtobufCBinaryData *byt
 	visit_text(v, name, bytes->len == VW_SHA256_SIZE ? vw_hex_encode(bytes->data, bytes->len, hex) : NULL);
 }
 
-void visit_stream(struct visit *v, const char *content_type,
-		  int (*next)(void *, struct vw_buffer *, struct vw_error *), void (*close)(void *), void *stream)
+/* A stream on its way out, and the place that it holds. */
+struct held {
+	struct visit_stream stream;
+	int32_t organization;
+};
+
+static int held_next(void *arg, struct vw_buffer *out, struct vw_error *err)
 {
+	struct held *held = arg;
+	return held->stream.next(held->stream.stream, out, err);
+}
+
+static void held_close(void *arg)
+{
+	struct held *held = arg;
+	held->stream.close(held->stream.stream);
+	quota_leave(held->stream.quota, held->organization);
+	free(held);
+}
+
+int visit_stream(struct visit *v, const struct visit_stream *stream, struct vw_error *err)
+{
+	struct held *held = malloc(sizeof(*held));
+	if (!held) {
+		stream->close(stream->stream);
+		quota_leave(stream->quota, v->organization);
+		return vw_error_set(err, VW_ENOMEM, "no memory for an answer");
+	}
+	*held = (struct held){*stream, v->organization};
 	v->out->status = 200;
-	v->out->content_type = content_type;
-	v->out->next = next;
-	v->out->close = close;
-	v->out->stream = stream;
+	v->out->content_type = stream->content_type;
+	v->out->next = held_next;
+	v->out->close = held_close;
+	v->out->stream = held;
+	return 0;
 }
 
 void visit_begin(struct visit *v, int status, const char *message)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "percent.h"
 #include "proto/message.h"
+#include "quota.h"
 
 #include <stdatomic.h>
 
@@ -16,6 +17,8 @@ struct vw_api {
 	struct vw_api_settings settings;
 	struct vw_api_limiter *limiter;
 	struct vw_api_feed *feed;
+	struct quota listeners; /* event streams */
+	struct quota works;     /* exports and verifications */
 	int64_t started_at;
 	_Atomic int64_t answers[6]; /* by the first digit of their status */
 };
@@ -100,9 +103,18 @@ typedef void (*visit_item)(struct visit *v, size_t index, const void *items);
 void visit_list(struct visit *v, const void *items, size_t count, const char *next, visit_item item);
 /* A message's fields as an object. */
 void visit_message(struct visit *v, const ProtobufCMessage *message);
-/* The answer in pieces. `stream` is closed by `close` whatever comes. */
-void visit_stream(struct visit *v, const char *content_type,
-		  int (*next)(void *, struct vw_buffer *, struct vw_error *), void (*close)(void *), void *stream);
+/* Answers 429 when there are as many of these as there may be: then 0 is all that a route has left to say. */
+bool visit_enter(struct visit *v, struct quota *quota);
+/* The answer in pieces, of one who entered `quota`: left again when the answer is closed. `stream` is closed by `close` whatever comes, at once after a
+ * failure. */
+struct visit_stream {
+	const char *content_type;
+	int (*next)(void *stream, struct vw_buffer *out, struct vw_error *err);
+	void (*close)(void *stream);
+	void *stream;
+	struct quota *quota;
+};
+int visit_stream(struct visit *v, const struct visit_stream *stream, struct vw_error *err);
 void visit_text(struct visit *v, const char *name, const char *text);
 void visit_hex(struct visit *v, const char *name, const ProtobufCBinaryData *bytes);
 

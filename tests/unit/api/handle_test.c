@@ -282,6 +282,58 @@ static void closes_streams_that_nobody_read(void **state)
 	}
 }
 
+/* Long answers hold a place each until they are closed, and no more than an organization may have. */
+static void limits_long_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct vw_api_response open_ones[3], more;
+	const struct question export = {"GET", "/api/v1/records/export", f->auditor, NULL, NULL, NULL};
+	for (int i = 0; i < 3; i++) {
+		ask(f, &export, &open_ones[i]);
+		assert_int_equal(open_ones[i].status, 200);
+	}
+	ask(f, &export, &more);
+	assert_int_equal(more.status, 429);
+	assert_true(more.retry_after_s > 0);
+	assert_null(more.next);
+	vw_api_response_close(&more);
+	assert_int_equal(ask_status(f, "GET", "/api/v1/ledger/export", f->admin, NULL), 429);
+	ask(f, &(struct question){"GET", "/api/v1/records/export", f->stranger, NULL, NULL, NULL}, &more);
+	assert_int_equal(more.status, 200); /* another organization's */
+	vw_api_response_close(&more);
+	vw_api_response_close(&open_ones[1]);
+	ask(f, &export, &open_ones[1]);
+	assert_int_equal(open_ones[1].status, 200);
+	for (int i = 0; i < 3; i++)
+		vw_api_response_close(&open_ones[i]);
+	/* what was refused for another reason holds none */
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ask_status(f, "GET", "/api/v1/records/export?order=x", f->auditor, NULL), 400);
+		assert_int_equal(ask_status(f, "GET", "/api/v1/agents/" NOBODY "/ledger/verify", f->auditor, NULL),
+				 404);
+	}
+	ask(f, &export, &more);
+	assert_int_equal(more.status, 200);
+	vw_api_response_close(&more);
+}
+
+static void counts_places(void **state)
+{
+	struct quota quota;
+	(void)state;
+	quota_init(&quota, 3, 2);
+	assert_true(quota_enter(&quota, 1));
+	assert_true(quota_enter(&quota, 1));
+	assert_false(quota_enter(&quota, 1));
+	assert_true(quota_enter(&quota, 2));
+	assert_false(quota_enter(&quota, 3)); /* of all */
+	quota_leave(&quota, 3);               /* was not there */
+	assert_false(quota_enter(&quota, 3));
+	quota_leave(&quota, 1);
+	assert_true(quota_enter(&quota, 3));
+	quota_reset(&quota);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
@@ -299,6 +351,8 @@ int main(void)
 	    TEST(ends_with_the_user),
 	    TEST(answers_head_as_get),
 	    TEST(closes_streams_that_nobody_read),
+	    TEST(limits_long_answers),
+	    cmocka_unit_test(counts_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
