@@ -25,6 +25,7 @@ struct exchange {
 	struct vw_arena *arena;
 	const char *method, *path, *query;
 	bool begun;      /* its head was looked at */
+	bool last;       /* the connection ends behind the answer */
 	bool refused;    /* the answer is there already; a body is read and forgotten */
 	size_t most;     /* bytes of body that are kept */
 	size_t received; /* and that came */
@@ -177,7 +178,7 @@ static ssize_t read_piece(void *arg, uint64_t position, char *out, size_t max)
 	return (ssize_t)len;
 }
 
-static void add_headers(struct MHD_Response *response, const struct vw_api_response *answer)
+static void add_headers(struct MHD_Response *response, const struct vw_api_response *answer, bool last)
 {
 	char text[512];
 	MHD_add_response_header(response, "Content-Type", answer->content_type);
@@ -185,6 +186,10 @@ static void add_headers(struct MHD_Response *response, const struct vw_api_respo
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (answer->status == 401)
 		MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+	if (last)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (answer->live)
+		MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* for a proxy that would wait for more */
 	if (answer->allow)
 		MHD_add_response_header(response, "Allow", answer->allow);
 	if (answer->retry_after_s > 0) {
@@ -207,7 +212,7 @@ static enum MHD_Result reply(struct exchange *x)
 		    x->response.body.len, (void *)vw_buffer_text(&x->response.body), MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
-	add_headers(response, &x->response);
+	add_headers(response, &x->response, x->last);
 	guest_allow(x->guest, BODY_MS);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)x->response.status, response);
 	MHD_destroy_response(response);
@@ -244,6 +249,41 @@ static size_t announced(struct exchange *x)
 	return length && vw_text_int64(length, &bytes) && bytes > 0 ? (size_t)bytes : 0;
 }
 
+struct framing {
+	int lengths, codings;
+	bool odd;
+};
+
+static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *framing = arg;
+	(void)kind, (void)value;
+	framing->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	framing->codings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+	framing->odd = framing->odd || strpbrk(name, " \t");
+	return MHD_YES;
+}
+
+/* RFC 9112, 5.1, 6.1 and 6.3: where a proxy might see another end of the request than we do, there is none that is safe. */
+static bool is_ambiguous(struct exchange *x)
+{
+	struct framing framing = {0, 0, false};
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, look_at_header, &framing);
+	return framing.odd || framing.lengths + framing.codings > 1;
+}
+
+static enum MHD_Result refuse_ambiguous(struct exchange *x)
+{
+	static const char text[] =
+	    "{\"message\":\"the request's head can be read in more than one way\",\"data\":null}\n";
+	vw_buffer_init(&x->response.body, 0);
+	vw_buffer_puts(&x->response.body, text);
+	x->response.status = 400;
+	x->response.content_type = "application/json";
+	x->last = true;
+	return reply(x);
+}
+
 /* The head is there, the body is not. */
 static enum MHD_Result look_at_head(struct exchange *x, const char *method)
 {
@@ -253,6 +293,8 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method)
 	guest_allow(x->guest, BODY_MS);
 	if (!x->method)
 		return MHD_NO;
+	if (is_ambiguous(x))
+		return refuse_ambiguous(x);
 	if (bytes == 0)
 		return MHD_YES;
 	struct vw_api_request request = request_of(x);
