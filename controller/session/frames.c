@@ -81,6 +81,7 @@ const char *vw_frames_look(struct vw_frames *f, const uint8_t *bytes, size_t len
 		if (f->left > 0) {
 			size_t step = len < f->left ? len : (size_t)f->left;
 			f->left -= step;
+			f->data += f->header[3] == DATA ? step : 0;
 			bytes += step;
 			len -= step;
 			continue;

@@ -25,6 +25,7 @@ struct vw_bucket {
 struct vw_frames {
 	struct vw_bucket streams, other;
 	uint64_t left;   /* bytes of the frame's payload that are to come */
+	uint64_t data;   /* bytes of messages that came */
 	uint32_t block;  /* bytes of the header block so far */
 	uint8_t preface; /* bytes of the connection preface so far */
 	uint8_t have;    /* bytes of the frame's header so far */

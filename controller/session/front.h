@@ -16,6 +16,7 @@
 struct vw_link {
 	struct vw_tls_peer peer; /* fixed once it is given */
 	char address[VW_ADDRESS_MAX];
+	_Atomic int64_t heard_at;    /* monotonic: when bytes of a message came last */
 	struct vw_link *next_closed; /* for its taker, like the next; not touched here */
 	void *owner;
 };

@@ -192,7 +192,10 @@ static void read_peer(struct vw_pump_link *link)
 				vw_link_end(link, NULL);
 			return;
 		}
+		uint64_t before = link->frames.data;
 		const char *flaw = vw_frames_look(&link->frames, pump->buffer, (size_t)n, pump->now);
+		if (link->frames.data != before)
+			atomic_store_explicit(&link->link.heard_at, pump->now, memory_order_relaxed);
 		if (flaw) {
 			vw_link_end(link, flaw);
 			return;

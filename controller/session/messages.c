@@ -61,7 +61,7 @@ static const char *flaw_of_hello(const vw_hello *hello)
 /* While nothing is read from it, it cannot be heard. */
 static bool is_alive(const struct vw_stream *stream)
 {
-	return !stream->reading || stream->server->now - stream->heard_at < 3 * stream->server->settings.heartbeat_ms;
+	return !stream->reading || vw_stream_is_heard(stream);
 }
 
 /* A second process with this identity, while the first is alive. One that was silent for too long makes room. */

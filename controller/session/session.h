@@ -259,6 +259,9 @@ uint64_t vw_ask_window(const struct vw_session_server *server);
 
 /* ---- upkeep.c: what time alone brings ---- */
 
+/* Whether anything of a message came from it within three heartbeats. */
+bool vw_stream_is_heard(const struct vw_stream *stream);
+
 /* In ms, when it wants to be called again. */
 int64_t vw_upkeep(struct vw_session_server *server);
 /* Streams of every tenant that waited for room. */

@@ -3,6 +3,8 @@
 
 #include "base/limits.h"
 
+#include <string.h>
+
 #define TICK_MS      1000
 #define SEEN_MS      60000 /* between two writes that only say when an agent was seen */
 #define AGE_GRACE_MS 60000 /* beyond its age: an agent ends its stream itself */
@@ -10,6 +12,21 @@
 static int64_t least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* A message that is long on its way is no silence: its bytes are heard. By the connection's address, since it may be gone. */
+bool vw_stream_is_heard(const struct vw_stream *stream)
+{
+	const struct vw_session_server *server = stream->server;
+	int64_t since = server->now - 3 * server->settings.heartbeat_ms;
+	if (stream->heard_at >= since)
+		return true;
+	for (struct vw_line *line = server->lines; line; line = line->next) {
+		if (strcmp(line->link->address, stream->address) == 0 &&
+		    atomic_load_explicit(&line->link->heard_at, memory_order_relaxed) >= since)
+			return true;
+	}
+	return false;
 }
 
 /* Its stage has lasted too long. */
@@ -37,7 +54,7 @@ static void watch_open(struct vw_stream *stream)
 	int64_t silence = 3 * server->settings.heartbeat_ms;
 	if (stream->not_after <= server->time)
 		vw_stream_reject(stream, VW_REJECTION_EXPIRED, NULL, 0);
-	else if (stream->reading && server->now - stream->heard_at > silence)
+	else if (stream->reading && !vw_stream_is_heard(stream))
 		vw_stream_cancel(stream, "silent");
 	else if (stream->writing && server->now - stream->write_since > silence)
 		vw_stream_cancel(stream, "not_reading");
