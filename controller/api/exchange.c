@@ -189,7 +189,8 @@ static void add_headers(struct MHD_Response *response, const struct vw_api_respo
 	if (last)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (answer->live)
-		MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* for a proxy that would wait for more */
+		MHD_add_response_header(response, "X-Accel-Buffering",
+					"no"); /* for a proxy that would wait for more */
 	if (answer->allow)
 		MHD_add_response_header(response, "Allow", answer->allow);
 	if (answer->retry_after_s > 0) {

@@ -223,7 +223,10 @@ static void print_fields(const char *prefix, const json_t *value, int depth)
 	json_t *inner;
 	size_t i;
 	if (json_is_object(value))
-		json_object_foreach((json_t *)(uintptr_t)value, name, inner) print_within(prefix, name, inner, depth);
+		json_object_foreach((json_t *)(uintptr_t)value, name, inner)
+		{
+			print_within(prefix, name, inner, depth);
+		}
 	else
 		json_array_foreach(value, i, inner)
 		{

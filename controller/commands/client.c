@@ -6,7 +6,6 @@
 #include "identity/enroll.h"
 
 #include <curl/curl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +47,8 @@ static bool somebody_listens(const char *path)
 
 static void name_principal(struct vw_principal *principal)
 {
-	const struct passwd *user = getpwuid(geteuid());
 	principal->role = VW_ROLE_ADMIN;
-	if (user)
-		snprintf(principal->name, sizeof(principal->name), "local:%s", user->pw_name);
-	else
-		snprintf(principal->name, sizeof(principal->name), "local:%u", (unsigned)geteuid());
+	snprintf(principal->name, sizeof(principal->name), "local:%u", (unsigned)geteuid());
 }
 
 static int open_authority(struct client *client, struct vw_error *err)
