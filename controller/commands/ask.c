@@ -221,19 +221,18 @@ static void print_fields(const char *prefix, const json_t *value, int depth)
 {
 	const char *name;
 	json_t *inner;
-	size_t i;
-	if (json_is_object(value))
+	if (json_is_object(value)) {
 		json_object_foreach((json_t *)(uintptr_t)value, name, inner)
 		{
 			print_within(prefix, name, inner, depth);
 		}
-	else
-		json_array_foreach(value, i, inner)
-		{
-			char number[24];
-			snprintf(number, sizeof(number), "%zu", i);
-			print_within(prefix, number, inner, depth);
-		}
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		char number[24];
+		snprintf(number, sizeof(number), "%zu", i);
+		print_within(prefix, number, json_array_get(value, i), depth);
+	}
 }
 
 static void print_field(const char *name, const json_t *value, int depth)
