@@ -206,6 +206,8 @@ static void add_headers(struct MHD_Response *response, const struct vw_api_respo
 static enum MHD_Result reply(struct exchange *x)
 {
 	struct MHD_Response *response;
+	/* libmicrohttpd ends even an answer without a body as one in chunks: nothing may come behind that */
+	x->last = x->last || (x->response.next && strcmp(x->method, MHD_HTTP_METHOD_HEAD) == 0);
 	if (x->response.next)
 		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_piece, x, NULL);
 	else

@@ -447,8 +447,9 @@ def test_head_is_get_without_a_body(world):
         if route.method != "GET" or route.pattern in ("/metrics",):
             continue
         segments = world.acme.segments(route) if route.open_segments else []
-        answer = world.acme.admin.ask("HEAD", route.path(*segments))
-        assert answer.status == 200 and answer.content == b"", (route, answer)
+        for _ in range(3):  # over one connection, where it is kept
+            answer = world.acme.admin.ask("HEAD", route.path(*segments))
+            assert answer.status == 200 and answer.content == b"", (route, answer)
 
 
 # ---- commands and secrets ----
