@@ -43,9 +43,11 @@ void uplink_command_tell(struct vw_uplink *uplink, const char *id)
 
 static int64_t controller_now(struct vw_uplink *uplink)
 {
-	int64_t offset = uplink_status_begin(uplink)->clock_offset_ms;
-	uplink_status_end(uplink);
-	return vw_clock_now() + offset;
+	pthread_mutex_lock(&uplink->lock);
+	int64_t now =
+	    uplink->server_time ? uplink->server_time + vw_clock_monotonic() - uplink->told_at : vw_clock_now();
+	pthread_mutex_unlock(&uplink->lock);
+	return now;
 }
 
 /* ---- ending ---- */

@@ -144,9 +144,11 @@ static bool start_renewal(struct vw_uplink *uplink, int64_t now, int64_t *due)
 
 /* ---- connecting ---- */
 
+/* By an alert of TLS, or by a word that may be meant for it alone. */
 static bool refuses_certificate(const struct verdict *verdict)
 {
-	return verdict->next == NEXT_RENEW || verdict->rejection == VW_REJECTION_REVOKED ||
+	bool by_alert = verdict->next == NEXT_REFUSED && verdict->rejection == 0;
+	return by_alert || verdict->next == NEXT_RENEW || verdict->rejection == VW_REJECTION_REVOKED ||
 	       verdict->rejection == VW_REJECTION_UNKNOWN_AGENT;
 }
 
@@ -172,8 +174,6 @@ static void dial_failed(struct vw_uplink *uplink, const struct vw_job *job, int6
 		verdict.next = NEXT_REFUSED;
 	vw_log(VW_LOG_WARN, "uplink_unreachable", VW_LOG_S("reason", job->error.message));
 	uplink_note_error(uplink, &job->error);
-	if (job->failure == VW_DIAL_REFUSED && job->pending_pair)
-		verdict.next = NEXT_RENEW; /* only the new certificate is refused, as far as is known */
 	if (fall_back(uplink, job->pending_pair, &verdict, now))
 		return;
 	schedule(uplink, &verdict, false, now);

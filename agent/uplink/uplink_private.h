@@ -31,6 +31,8 @@ struct vw_uplink {
 	uint64_t health_version; /* moves when it changed */
 	struct vw_uplink_status status;
 	uint64_t waited_from; /* what was acknowledged when the waiting began */
+	int64_t server_time;  /* the controller's clock when it told it last, ms; 0: never */
+	int64_t told_at;      /* monotonic, of the same moment: our own clock may jump */
 
 	/* ---- the uplink's thread's ---- */
 	struct vw_identity *identity; /* not while a job runs */

@@ -50,6 +50,14 @@ static enum session_next next_of(vw_rejection_reason reason)
 	}
 }
 
+static void take_time(struct vw_uplink *uplink, int64_t server_time)
+{
+	uplink_status_begin(uplink)->clock_offset_ms = server_time - vw_clock_now();
+	uplink->server_time = server_time;
+	uplink->told_at = vw_clock_monotonic();
+	uplink_status_end(uplink);
+}
+
 void session_reject(struct session *session, const vw_rejection *rejection)
 {
 	struct verdict verdict = {.next = next_of(rejection->reason), .rejection = (int)rejection->reason};
@@ -61,16 +69,14 @@ void session_reject(struct session *session, const vw_rejection *rejection)
 	if (rejection->has_reason && rejection->reason == VW_REJECTION_CLOCK_SKEW && rejection->has_server_time)
 		vw_error_set(&verdict.error, VW_EAUTH,
 			     "the controller refuses this agent: this machine's clock is %lld seconds %s its own: %s",
-			     (long long)(offset < 0 ? -offset : offset) / 1000, offset < 0 ? "before" : "behind",
+			     (long long)(offset < 0 ? -offset : offset) / 1000, offset < 0 ? "ahead of" : "behind",
 			     vw_buffer_text(&text));
 	else
 		vw_error_set(&verdict.error, VW_EAUTH, "the controller refuses this agent (%s): %s", name,
 			     vw_buffer_text(&text));
 	vw_buffer_reset(&text);
-	if (rejection->has_server_time) {
-		uplink_status_begin(session->uplink)->clock_offset_ms = offset;
-		uplink_status_end(session->uplink);
-	}
+	if (rejection->has_server_time)
+		take_time(session->uplink, rejection->server_time);
 	if (rejection->retry_after_ms > 0 && verdict.next == NEXT_RETRY)
 		verdict.next = NEXT_AFTER;
 	verdict.after_ms = rejection->retry_after_ms;
@@ -167,10 +173,8 @@ static void set_times(struct session *session, const vw_welcome *welcome)
 				    : HEARTBEAT_DEFAULT_MS;
 	session->welcomed_at = now;
 	session->ends_at = welcome->max_age_ms ? now + welcome->max_age_ms : 0;
-	if (!welcome->has_server_time)
-		return;
-	uplink_status_begin(session->uplink)->clock_offset_ms = welcome->server_time - vw_clock_now();
-	uplink_status_end(session->uplink);
+	if (welcome->has_server_time)
+		take_time(session->uplink, welcome->server_time);
 }
 
 /* `out_acknowledged`: of the newest receipt that we hold. */
