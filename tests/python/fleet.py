@@ -448,11 +448,17 @@ class Member(Daemon):
         return self
 
     def same_ledger(self):
-        """Both sides have exactly the same bytes under the same numbers, from the first on, and both chains verify."""
-        ours, theirs = exported(self.agent.run("audit", "export").out), self.export()
-        assert sorted(theirs) == list(range(1, len(theirs) + 1))
-        assert {k: ours[k] for k in theirs} == theirs, "the controller holds what the agent does not"
-        assert len(ours) == len(theirs), "the agent holds what the controller does not"
+        """Both sides have exactly the same bytes under the same numbers, from the first on, and both chains verify. It may grow meanwhile."""
+        for _ in range(20):
+            theirs = self.export()
+            ours = exported(self.agent.run("audit", "export").out)
+            assert sorted(theirs) == list(range(1, len(theirs) + 1))
+            assert {k: ours.get(k) for k in theirs} == theirs, "the controller holds what the agent does not"
+            if len(ours) == len(theirs):
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError("the agent holds what the controller does not")
         self.agent.verify()
         verified = self.controller.operator.get(f"/api/v1/agents/{self.id}/ledger/verify", organization=self.organization)
         assert verified["sound"], verified
@@ -559,7 +565,7 @@ class Fleet:
         """An agent of its own, of an organization of its own if none is named; enrolled, and not started."""
         controller = controller or self.controller
         folder = self.folder / f"member-{next(self.numbers)}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         if config is not None:
             (folder / "agent.yaml").write_text(config)
             config = folder / "agent.yaml"
