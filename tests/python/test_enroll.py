@@ -600,7 +600,7 @@ def test_a_renewal_that_is_not_ours_changes_nothing(tmp_path, peer, what):
         peer.renewals.append(opened)
         issued = own(Peer.certificate_for(peer, opened.csr))
         if what.startswith("words"):
-                key = x509.load_der_x509_csr(opened.csr).public_key()
+            key = x509.load_der_x509_csr(opened.csr).public_key()
             issued = own(peer.authority.issue(key, [f"spiffe://{DOMAIN}/org/8/agent/{opened.agent_id}"], CLIENT))
             issued.organization = "8"
         else:
