@@ -92,9 +92,20 @@ static void start_guard(void)
 		postmaster = told;
 	if (postmaster > 0)
 		kill(postmaster, SIGQUIT); /* at once, its children too */
-	pause_ms(300);
-	execlp("rm", "rm", "-rf", server.folder, (char *)NULL);
-	_exit(127);
+	/* what they still write would keep the folder from going */
+	for (int i = 0; i < 200 && postmaster > 0 && kill(postmaster, 0) == 0; i++)
+		pause_ms(50);
+	signal(SIGCHLD, SIG_DFL);
+	for (int i = 0; i < 40 && access(server.folder, F_OK) == 0; i++) {
+		pid_t rm = fork();
+		if (rm == 0) {
+			execlp("rm", "rm", "-rf", server.folder, (char *)NULL);
+			_exit(127);
+		}
+		waitpid(rm, NULL, 0);
+		pause_ms(50);
+	}
+	_exit(0);
 }
 
 static void stop_all(void)
