@@ -60,7 +60,8 @@ def test_version(filled):
     text = filled.run("version").out
     assert re.search(r"\d+\.\d+\.\d+", text) and all(x in text.lower() for x in ("curl", "mbedtls", "lmdb"))
     libraries = filled.run("version", "--format", "json").json["libraries"]
-    assert {"protobuf-c", "jansson", "libcyaml", "libyaml", "pcre2", "nettle", "lmdb", "libcurl", "microhttpd"} == set(libraries)
+    assert {"protobuf-c", "jansson", "libcyaml", "libyaml", "pcre2", "nettle", "lmdb", "libcurl", "mbedtls", "grpc core",
+            "libsodium", "microhttpd"} == set(libraries)
     assert all(re.search(r"\d+\.\d+", version) for version in libraries.values())
     assert filled.run("--version").out == text
 
