@@ -144,16 +144,13 @@ static uint32_t some_time(uint32_t ms)
 }
 
 /* 0, or why it is not let in. */
-static int find_room(struct vw_session_server *server, const struct vw_tls_peer *facts, struct vw_peer **out_peer)
+static int find_room(const struct vw_session_server *server, const struct vw_line *line)
 {
-	if (facts->not_after <= server->time)
+	if (line->link->peer.not_after <= server->time)
 		return VW_REJECTION_EXPIRED;
-	if (server->draining || server->stream_count >= (unsigned)server->settings.max_sessions)
+	if (server->draining || server->stream_count >= (unsigned)server->settings.max_sessions ||
+	    line->peer->stream_count >= VW_MAX_AGENT_STREAMS)
 		return VW_REJECTION_OVERLOADED;
-	struct vw_peer *peer = vw_peer_enter(server, facts->id.organization, facts->id.agent_id);
-	if (!peer || peer->stream_count >= VW_MAX_AGENT_STREAMS)
-		return VW_REJECTION_OVERLOADED;
-	*out_peer = peer;
 	return 0;
 }
 
@@ -161,17 +158,13 @@ void vw_stream_open(struct vw_line *line, grpc_call *call, grpc_metadata_array *
 {
 	struct vw_session_server *server = line->server;
 	const struct vw_tls_peer *facts = &line->link->peer;
-	struct vw_peer *peer = NULL;
-	int reason = find_room(server, facts, &peer);
-	struct vw_stream *stream = reason == 0 ? make(server, peer, facts) : NULL;
-	if (!stream) {
-		if (peer)
-			vw_peer_leave(server, peer);
-		reason = reason == 0 ? VW_REJECTION_OVERLOADED : reason;
-		reject(server, call, metadata, reason, facts,
-		       reason == VW_REJECTION_OVERLOADED ? some_time(FULL_MS) : 0);
+	int reason = find_room(server, line);
+	struct vw_stream *stream = reason == 0 ? make(server, line->peer, facts) : NULL;
+	if (stream) {
+		memcpy(stream->address, line->link->address, sizeof(stream->address));
+		begin(stream, call, metadata);
 		return;
 	}
-	memcpy(stream->address, line->link->address, sizeof(stream->address));
-	begin(stream, call, metadata);
+	reason = reason == 0 ? VW_REJECTION_OVERLOADED : reason;
+	reject(server, call, metadata, reason, facts, reason == VW_REJECTION_OVERLOADED ? some_time(FULL_MS) : 0);
 }

@@ -3,6 +3,7 @@
 #include "pump.h"
 
 #include "base/clock.h"
+#include "base/handover.h"
 #include "base/limits.h"
 
 #include <errno.h>
@@ -306,6 +307,7 @@ static bool take_one(int taker, void (*each)(struct vw_link *link, int plain, vo
 	int plain = -1;
 	if (recvmsg(taker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(link))
 		return false;
+	vw_take_over(link);
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS)
 		memcpy(&plain, CMSG_DATA(rights), sizeof(int));

@@ -98,6 +98,8 @@ static void release(struct vw_line *line)
 	*line->at = line->next;
 	if (line->next)
 		line->next->at = line->at;
+	line->peer->line_count--;
+	vw_peer_leave(line->server, line->peer);
 	grpc_server_destroy(line->grpc);
 	vw_link_free(line->link);
 	free(line);
@@ -146,17 +148,34 @@ static void begin(struct vw_line *line, int plain)
 	}
 }
 
-void vw_line_open(struct vw_session_server *server, struct vw_link *link, int plain)
+/* One agent may have a few, whatever it does with them. */
+static struct vw_line *make(struct vw_session_server *server, struct vw_link *link)
 {
-	struct vw_line *line = server->draining || plain < 0 ? NULL : calloc(1, sizeof(*line));
-	link->owner = line;
+	const struct vw_spiffe *id = &link->peer.id;
+	struct vw_peer *peer = server->draining ? NULL : vw_peer_enter(server, id->organization, id->agent_id);
+	struct vw_line *line = NULL;
+	if (peer && peer->line_count < VW_MAX_AGENT_CONNECTIONS)
+		line = calloc(1, sizeof(*line));
 	if (line) {
 		line->server = server;
 		line->link = link;
-		begin(line, plain);
-	} else if (plain >= 0) {
-		close(plain);
+		line->peer = peer;
+		peer->line_count++;
+	} else if (peer) {
+		vw_tally_add(&server->tally.turned_away, 1);
+		vw_peer_leave(server, peer);
 	}
+	return line;
+}
+
+void vw_line_open(struct vw_session_server *server, struct vw_link *link, int plain)
+{
+	struct vw_line *line = plain < 0 ? NULL : make(server, link);
+	link->owner = line;
+	if (line)
+		begin(line, plain);
+	else if (plain >= 0)
+		close(plain);
 }
 
 void vw_line_shut(struct vw_line *line)

@@ -1,6 +1,7 @@
 /* link.c: one connection: its handshake, and its bytes in both directions. */
 #include "pump.h"
 
+#include "base/handover.h"
 #include "base/limits.h"
 #include "base/log.h"
 
@@ -294,6 +295,7 @@ static bool give(struct vw_pump_link *link)
 	rights->cmsg_type = SCM_RIGHTS;
 	rights->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(rights), &link->plain, sizeof(int));
+	vw_hand_over(link);
 	return sendmsg(link->pump->giver, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 

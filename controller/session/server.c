@@ -100,9 +100,10 @@ void vw_server_notice(struct vw_session_server *server, const struct vw_stream *
 	const struct vw_peer *peer = stream->peer;
 	if (!vw_log_enabled(level) || !vw_notice(&server->notices, peer->agent_id, server->now, &suppressed))
 		return;
-	struct vw_log_attr attrs[6] = {VW_LOG_I("organization", peer->tenant->organization),
-				       VW_LOG_S("agent", peer->agent_id), VW_LOG_S("session", stream->session_id)};
-	int count = 3;
+	struct vw_log_attr attrs[7] = {VW_LOG_I("organization", peer->tenant->organization),
+				       VW_LOG_S("agent", peer->agent_id), VW_LOG_S("session", stream->session_id),
+				       VW_LOG_S("address", stream->address)};
+	int count = 4;
 	if (reason)
 		attrs[count++] = VW_LOG_S("reason", reason);
 	if (stream->welcomed_at > 0)
@@ -369,7 +370,8 @@ int vw_session_server_reload(struct vw_session_server *server, struct vw_error *
 
 void vw_session_server_change(struct vw_session_server *server, const struct vw_change *change)
 {
-	vw_inbox_put_change(server->inbox, change);
+	if (change->kind != VW_CHANGE_RECORDS) /* the most of them, and nothing to a stream */
+		vw_inbox_put_change(server->inbox, change);
 }
 
 void vw_session_server_stop(struct vw_session_server *server)

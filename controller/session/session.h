@@ -39,7 +39,7 @@ struct vw_tenant {
 	bool look_wanted, looking;
 };
 
-/* An agent that has a stream here, or had one whose work is not done. */
+/* An agent that has a connection here, or had one whose work is not done. */
 struct vw_peer {
 	struct vw_tenant *tenant;       /* fixed */
 	char agent_id[VW_AGENT_ID_MAX]; /* fixed */
@@ -49,7 +49,7 @@ struct vw_peer {
 	uint64_t refused;            /* of the same: number of the stream whose entries are not taken any more */
 	struct vw_stream *streams;
 	struct vw_stream *current; /* the one that was welcomed last */
-	unsigned stream_count, task_count;
+	unsigned stream_count, task_count, line_count;
 	bool look_wanted, looking;
 	bool commands_wanted, fetching;
 	bool presence_wanted, writing_presence;
@@ -98,6 +98,7 @@ struct vw_arrival {
 struct vw_line {
 	struct vw_session_server *server;
 	struct vw_link *link;
+	struct vw_peer *peer;
 	struct vw_line *next, **at;
 	grpc_server *grpc;
 	void *method;

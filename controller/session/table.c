@@ -97,7 +97,7 @@ struct vw_peer *vw_peer_enter(struct vw_session_server *server, int32_t organiza
 void vw_peer_leave(struct vw_session_server *server, struct vw_peer *peer)
 {
 	struct vw_tenant *tenant = peer->tenant;
-	if (peer->stream_count > 0 || peer->task_count > 0)
+	if (peer->stream_count > 0 || peer->task_count > 0 || peer->line_count > 0)
 		return;
 	struct vw_peer **at = peer_bucket(server, tenant->organization, peer->agent_id);
 	while (*at != peer)

@@ -201,7 +201,7 @@ class Stream:
     def rejected(self, reason, seconds=10):
         rejection = self.expect("rejection", seconds)
         assert fleet_pb2.RejectionReason.Name(rejection.reason) == f"REJECTION_REASON_{reason}", rejection
-        assert rejection.text and abs(rejection.server_time - now_ms()) < 5000
+        assert rejection.text and abs(rejection.server_time - now_ms()) < 1000 * max(5, seconds)
         assert self.ended() != grpc.StatusCode.OK
         return rejection
 
@@ -237,14 +237,14 @@ class Peer:
                 setattr(hello, name, value)
         return message
 
-    def open(self, identity=None, options=(), **call):
-        channel = self.stand.channel(identity or self.identity, options)
+    def open(self, identity=None, options=(), replica=0, **call):
+        channel = self.stand.channel(identity or self.identity, options, replica)
         self.channels.append(channel)
         return Stream(channel, **call)
 
-    def connect(self, identity=None, **fields):
+    def connect(self, identity=None, replica=0, **fields):
         """A stream that was welcomed."""
-        stream = self.open(identity)
+        stream = self.open(identity, replica=replica)
         stream.send(self.hello(**fields))
         stream.welcome = stream.expect("welcome")
         self.join = stream.welcome.join_sequence
@@ -281,7 +281,8 @@ class Stand:
         )
         line = self.process.stdout.readline()
         assert line.startswith("port "), (line, self.events())
-        self.port = int(line.split()[1])
+        self.ports = [int(word) for word in line.split()[1:]]
+        self.port = self.ports[0]
         self.authority = Authority(self.folder / "authority")
         self.lock = threading.Lock()
         self.peers = []
@@ -309,12 +310,12 @@ class Stand:
         self.peers.append(peer)
         return peer
 
-    def channel(self, identity, options=()):
+    def channel(self, identity, options=(), replica=0):
         root = self.authority.certificate.public_bytes(serialization.Encoding.PEM)
         credentials = grpc.ssl_channel_credentials(root, key_pem(identity.key), identity.chain)
         # each channel is a connection of its own
         every = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", MESSAGE_MAX), *options]
-        return grpc.secure_channel(f"localhost:{self.port}", credentials, every)
+        return grpc.secure_channel(f"localhost:{self.ports[replica]}", credentials, every)
 
     def memory(self):
         """Bytes that are resident."""

@@ -235,6 +235,23 @@ def test_streams_of_one_agent_are_few(stand):
         assert stand.counts()["sessions"] <= 6
 
 
+def test_connections_of_one_agent_are_few(stand):
+    peer = stand.peer()
+    with others_are_served(stand):
+        connections = [Raw(stand, peer.identity).begin() for _ in range(20)]
+        closed = 0
+        for connection in connections:
+            connection.tls.settimeout(0.5)
+            with contextlib.suppress(TimeoutError, ssl.SSLError, ConnectionError):
+                while connection.tls.recv(65536):
+                    pass
+                closed += 1
+        assert closed == 20 - 8
+        for connection in connections:
+            connection.close()
+        until(lambda: welcomed(peer), 10, 0.2)
+
+
 def test_large_headers(stand):
     peer = stand.peer()
     before = stand.memory()
@@ -468,7 +485,7 @@ def test_agent_after_agent_beyond_the_limit(tmp_path):
         assert late.rejected("OVERLOADED").retry_after_ms >= 10000
         streams[0].close()
         streams[0].ended()
-        peers[11].connect()
+        until(lambda: welcomed(peers[11]), 20, 0.2)
     finally:
         stand.stop()
 

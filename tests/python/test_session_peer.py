@@ -384,6 +384,7 @@ def connects(peer):
     message = stream.next()
     if message.WhichOneof("body") == "rejection":
         assert message.rejection.reason == fleet_pb2.REJECTION_REASON_DUPLICATE_INSTANCE
+        peer.channels.pop().close()
         return None
     return stream
 
@@ -774,3 +775,75 @@ def test_a_slow_organization_does_not_slow_another(stand):
     last = 0
     while last < 402:
         last = many.expect("acknowledgement").sequence
+
+
+# ---- Several replicas ----
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two replicas over one store; heartbeats of 700 ms."""
+    stand = Stand(tmp_path / "stand", replicas=2, heartbeat_ms=700)
+    stand.organization(1)
+    yield stand
+    stand.stop()
+
+
+def test_an_agent_moves_to_another_replica(two):
+    peer = two.peer(entries=4)
+    first = peer.connect()
+    first.send(peer.ledger.batch(1, 2))
+    first.expect("acknowledgement")
+    second = peer.connect(replica=1)
+    assert second.welcome.resume_sequence == 3
+    begin = time.monotonic()
+    assert first.expect("reconnect").text == "moved"
+    assert first.ended() == grpc.StatusCode.OK
+    assert time.monotonic() - begin < 1
+    presence = two.read(f"presence 1 {peer.agent_id}")
+    assert presence["connected"] and presence["replica"] == "b"
+    second.send(peer.ledger.batch(3, 2))
+    assert second.expect("acknowledgement").sequence == 4
+    third = peer.connect(replica=0)
+    second.expect("reconnect")
+    assert two.read(f"presence 1 {peer.agent_id}")["replica"] == "a"
+    third.send(peer.ledger.batch(4, 1))
+    assert third.expect("acknowledgement").sequence == 4
+
+
+def test_a_copy_at_another_replica(two):
+    peer = two.peer()
+    first = peer.connect()
+    peer.instance = os.urandom(16)
+    stream = peer.open(replica=1)
+    stream.send(peer.hello())
+    stream.rejected("DUPLICATE_INSTANCE")
+    first.send(peer.ledger.batch(1, 1))
+    assert first.expect("acknowledgement").sequence == 1
+
+
+def test_revocation_reaches_all_replicas(two):
+    peers = [two.peer(), two.peer()]
+    streams = [peer.connect(replica=n) for n, peer in enumerate(peers)]
+    begin = time.monotonic()
+    for peer, stream in zip(peers, streams, strict=True):
+        two.ask(f"revoke 1 {peer.agent_id}")
+        stream.rejected("REVOKED")
+    assert time.monotonic() - begin < 1
+
+
+def test_commands_reach_the_replica_that_has_the_agent(two):
+    peer, command = two.peer(), str(uuid.uuid4())
+    stream = peer.connect(replica=1)
+    two.ask(f"command 1 {peer.agent_id} {command} 1")
+    assert stream.expect("command", 2).id == command
+
+
+def test_a_replica_that_stops_sends_its_agents_away(two):
+    peer = two.peer(entries=4)
+    stream = peer.connect(replica=1)
+    stream.send(peer.ledger.batch(1, 2))
+    stream.expect("acknowledgement")
+    assert two.ask("end_b") == "ok"
+    stream.expect("reconnect")
+    assert peer.connect().welcome.resume_sequence == 3

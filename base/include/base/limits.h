@@ -71,6 +71,7 @@
 #define VW_MAX_INGEST_QUEUE       (256 * VW_MIB) /* payload bytes of all organizations that wait to be stored */
 #define VW_MAX_ORGANIZATION_QUEUE (32 * VW_MIB)  /* of one organization */
 #define VW_MAX_AGENT_STREAMS      4   /* open streams of one agent: the old, the new, and what is not over yet */
+#define VW_MAX_AGENT_CONNECTIONS  8   /* of one agent */
 #define VW_MAX_AGENT_QUEUE        16  /* messages of one stream that wait to be stored */
 #define VW_MAX_AGENT_CONTROLS     200 /* messages but batches that are read from one stream in a second */
 #define VW_MAX_REQUEST_BODY       (2 * VW_MIB) /* of the REST interface and of enrolment */

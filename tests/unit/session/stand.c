@@ -1,10 +1,10 @@
 /* stand.c: the gRPC listener alone, for peers that are not ours (tests/python/test_session_peer.py).
  *
- *	session_stand FOLDER [key=value ...]     heartbeat_ms, max_age_ms, max_sessions, workers, minimum_version, store (a URL; without it, in memory)
+ *	session_stand FOLDER [key=value ...]     heartbeat_ms, max_age_ms, max_sessions, workers, minimum_version, replicas (1, 2), store (a URL; without it, in memory)
  *
  * Makes an authority in FOLDER/authority, prints "port N", and does what it reads, a line for each, with an answer for each:
  * organization N; agent ORG ID SERIAL; pending ORG ID SERIAL; revoke ORG ID; activate ORG ID; disable ORG; enable ORG; command ORG ID COMMAND-ID KIND;
- * state ORG COMMAND-ID; fault CALL CODE COUNT MS; calls CALL; presence ORG ID; agent? ORG ID; counts; lost; reload; stop. */
+ * state ORG COMMAND-ID; fault CALL CODE COUNT MS; calls CALL; presence ORG ID; agent? ORG ID; counts; lost; reload; end_b (the second replica); stop. */
 #include "memory_store.h"
 
 #include "base/buffer.h"
@@ -15,19 +15,26 @@
 #include "session/server.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static struct vw_fleet_store *store;
-static const char *url; /* of a real store; NULL: the one in memory */
-static struct vw_session_server *server;
+static const char *url;                      /* of a real store; NULL: the one in memory */
+static struct vw_session_server *servers[2]; /* replicas "a" and "b" over one store */
+static int server_count = 1;
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vw_arena *arena;
 
 static void on_change(const struct vw_change *change, void *arg)
 {
-	vw_session_server_change(arg, change);
+	(void)arg;
+	pthread_mutex_lock(&servers_lock);
+	for (int i = 0; i < server_count; i++)
+		vw_session_server_change(servers[i], change);
+	pthread_mutex_unlock(&servers_lock);
 }
 
 static void answer_message(const ProtobufCMessage *message)
@@ -44,7 +51,7 @@ static void answer_message(const ProtobufCMessage *message)
 static void answer_counts(void)
 {
 	struct vw_session_counts c;
-	vw_session_server_count(server, &c);
+	vw_session_server_count(servers[0], &c);
 	printf("{\"sessions\":%" PRId64 ",\"sessions_opened\":%" PRId64 ",\"rejected\":%" PRId64
 	       ",\"batches\":%" PRId64 ",\"entries\":%" PRId64 ",\"duplicates\":%" PRId64 ",\"gaps\":%" PRId64
 	       ",\"forks\":%" PRId64 ",\"queued_bytes\":%" PRId64 ",\"stored_batches\":%" PRId64
@@ -91,6 +98,14 @@ static void ask(const char *word, int32_t organization, const char *id, struct v
 		printf("null\n");
 }
 
+static void stop_second(void)
+{
+	pthread_mutex_lock(&servers_lock);
+	server_count = 1;
+	pthread_mutex_unlock(&servers_lock);
+	vw_session_server_stop(servers[1]);
+}
+
 static void set(const char *word, int32_t organization, const char *id, const char *third, int number,
 		struct vw_error *err)
 {
@@ -109,9 +124,11 @@ static void set(const char *word, int32_t organization, const char *id, const ch
 	else if (strcmp(word, "command") == 0)
 		create_command(organization, id, third, number, err);
 	else if (strcmp(word, "lost") == 0)
-		vw_session_server_change(server, &(struct vw_change){.kind = VW_CHANGE_LOST});
+		on_change(&(struct vw_change){.kind = VW_CHANGE_LOST}, NULL);
 	else if (strcmp(word, "reload") == 0)
-		vw_session_server_reload(server, err);
+		vw_session_server_reload(servers[0], err);
+	else if (strcmp(word, "end_b") == 0)
+		stop_second();
 	else
 		vw_error_set(err, VW_EUSAGE, "no such word: %s", word);
 	printf("%s\n", err->message[0] ? err->message : "ok");
@@ -155,6 +172,8 @@ static void take_option(struct vw_session_settings *settings, const char *option
 		settings->minimum_version = value;
 	else if (strncmp(option, "store=", 6) == 0)
 		url = value;
+	else if (strncmp(option, "replicas=", 9) == 0)
+		server_count = atoi(value) > 1 ? 2 : 1;
 }
 
 static int start(const char *folder, struct vw_session_settings *settings, struct vw_authority **authority,
@@ -175,7 +194,11 @@ static int start(const char *folder, struct vw_session_settings *settings, struc
 		return rc;
 	settings->store = store;
 	settings->authority = *authority;
-	return vw_session_server_start(settings, &server, err);
+	for (int i = 0; i < server_count && rc == 0; i++) {
+		settings->replica = i == 0 ? "a" : "b";
+		rc = vw_session_server_start(settings, &servers[i], err);
+	}
+	return rc;
 }
 
 static int open_store(struct vw_error *err)
@@ -209,12 +232,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}
-	vw_fleet_watch(store, on_change, server);
-	printf("port %d\n", vw_session_server_port(server));
+	vw_fleet_watch(store, on_change, NULL);
+	printf("port %d", vw_session_server_port(servers[0]));
+	printf(server_count > 1 ? " %d\n" : "\n", server_count > 1 ? vw_session_server_port(servers[1]) : 0);
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) && strncmp(line, "stop", 4) != 0)
 		obey(line);
-	vw_session_server_stop(server);
+	for (int i = server_count; i-- > 0;)
+		vw_session_server_stop(servers[i]);
 	vw_authority_close(authority);
 	vw_fleet_store_close(store);
 	vw_arena_close(arena);
