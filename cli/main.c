@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,9 +16,21 @@
 
 volatile sig_atomic_t vw_cli_cancelled;
 
+static pthread_t main_thread;
+
+/* POSIX lets a handler call pthread_kill() and pthread_self(). */
+bool vw_cli_pass_on(int number)
+{
+	if (pthread_equal(pthread_self(), main_thread))
+		return false;
+	pthread_kill(main_thread, number);
+	return true;
+}
+
 static void on_signal(int number)
 {
-	vw_cli_cancelled = number;
+	if (!vw_cli_pass_on(number))
+		vw_cli_cancelled = number;
 }
 
 /* A database opened under the number of a closed stream would be written over by the next message. Writing to this fails. */
@@ -37,6 +50,7 @@ static void catch_signals(const struct vw_cli_command *command)
 {
 	if (!command->orderly)
 		return;
+	main_thread = pthread_self();
 	struct sigaction action = {.sa_handler = on_signal};
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);

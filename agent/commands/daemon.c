@@ -15,8 +15,8 @@ static volatile sig_atomic_t reload_wanted;
 
 static void on_hangup(int number)
 {
-	(void)number;
-	reload_wanted = 1;
+	if (!vw_cli_pass_on(number))
+		reload_wanted = 1;
 }
 
 static void catch_hangup(void)

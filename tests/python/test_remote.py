@@ -5,6 +5,7 @@ import ctypes.util
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -155,6 +156,30 @@ def test_without_a_controller_there_is_none(small, agent):
         assert d.progress()[1]["controller"] is None and d.value("enrolled") == 0
         assert not [name for name in d.metrics() if name.startswith("vw_agent_controller_")]
         d.stop()
+
+
+def blocks(pid, thread, number):
+    with open(f"/proc/{pid}/task/{thread}/status") as status:
+        return int(re.search(r"SigBlk:\s*([0-9a-f]+)", status.read())[1], 16) >> (number - 1) & 1
+
+
+@pytest.mark.tsan
+def test_a_signal_that_a_librarys_thread_gets_wakes_the_main_thread(fleet):
+    """It sleeps for an hour otherwise: the kernel gives a signal to whichever thread does not block it."""
+    f = fleet()
+    tgkill = ctypes.CDLL(None).tgkill
+    with f.run() as d:
+        d.wait_syncs(1)
+        f.stream(d)
+        pid = d.process.pid
+        others = [t for t in map(int, os.listdir(f"/proc/{pid}/task")) if t != pid and not blocks(pid, t, signal.SIGTERM)]
+        assert others, "gRPC's threads are expected to take signals"
+        assert tgkill(pid, others[0], signal.SIGHUP) == 0
+        d.wait(lambda: d.events("reloaded"), 5)
+        f.stream(d)
+        others = [t for t in map(int, os.listdir(f"/proc/{pid}/task")) if t != pid and not blocks(pid, t, signal.SIGTERM)]
+        assert tgkill(pid, others[-1], signal.SIGTERM) == 0
+        assert d.process.wait(5) == 0
 
 
 # ---- commands ----

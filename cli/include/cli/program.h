@@ -99,6 +99,9 @@ struct vw_cli_invocation {
 
 /* The number of the signal, SIGINT or SIGTERM, that asked an orderly command to end; handlers do nothing else. */
 extern volatile sig_atomic_t vw_cli_cancelled;
+/* For handlers: signals are the main thread's, which may sleep until one comes, but a library's thread may get one. True: it was passed on to the
+ * main thread, whose handler runs then. */
+bool vw_cli_pass_on(int number);
 
 /* Hardens the process, reads the command line, runs the command. Gives main's result. */
 int vw_cli_main(const struct vw_cli_program *program, int argc, char **argv);
