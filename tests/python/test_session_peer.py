@@ -1,9 +1,11 @@
 """The controller's gRPC listener and a peer that is not ours (S4.1, S4.2, S11.1): what it says, what it takes, whom it refuses."""
 
 import hashlib
+import json
 import os
 import ssl
 import socket
+import subprocess
 import time
 import uuid
 
@@ -13,7 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from google.protobuf import json_format
 from protos import fleet_pb2
+from servers import ROOT, gotool
 from session_peer import DOMAIN, Authority, Ledger, Stand, agent_uri, key_pem, new_key, now_ms, until
 
 
@@ -775,6 +779,31 @@ def test_a_slow_organization_does_not_slow_another(stand):
     last = 0
     while last < 402:
         last = many.expect("acknowledgement").sequence
+
+
+# ---- grpcurl ----
+
+
+def test_grpcurl(stand):
+    """Go's gRPC, and the schema's JSON."""
+    peer = stand.peer()
+    chain, key, root = (stand.folder / f"grpcurl.{kind}" for kind in ("pem", "key", "ca"))
+    chain.write_bytes(peer.identity.chain)
+    key.write_bytes(key_pem(peer.identity.key))
+    root.write_bytes(stand.authority.certificate.public_bytes(serialization.Encoding.PEM))
+    messages = [peer.hello(), peer.ledger.batch(1, 3)]
+    run = subprocess.run(
+        [gotool("grpcurl"), "-cacert", root, "-cert", chain, "-key", key, "-import-path", ROOT / "proto", "-proto",
+         "verifywise/v1/fleet.proto", "-d", "@", f"localhost:{stand.port}", "verifywise.v1.Fleet/Session"],
+        input="".join(map(json_format.MessageToJson, messages)), capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    decoder, answers, text = json.JSONDecoder(), [], run.stdout.strip()
+    while text:
+        answer, end = decoder.raw_decode(text)
+        answers.append(answer)
+        text = text[end:].strip()
+    assert answers[0]["welcome"]["resumeSequence"] == "1"
+    assert answers[-1]["acknowledgement"]["sequence"] == "3"
 
 
 # ---- Several replicas ----
