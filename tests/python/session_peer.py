@@ -15,14 +15,15 @@ import time
 import uuid
 
 import grpc
+from agent import BINARY
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from protos import audit_pb2, fleet_pb2, fleet_pb2_grpc
-from servers import ROOT, clean_environment, die_with_parent
+from servers import clean_environment, die_with_parent
 
-STAND = pathlib.Path(os.environ.get("VW_SESSION_STAND", ROOT / "build/dev/tests/unit/session/session_stand"))
+STAND = pathlib.Path(os.environ.get("VW_SESSION_STAND", BINARY.parents[2] / "tests/unit/session/session_stand"))
 DOMAIN = "fleet.example"
 MESSAGE_MAX = 20 << 20
 

@@ -26,6 +26,8 @@ MIB = 1 << 20
 SANITIZED = STAND.exists() and b"__asan_init" in STAND.read_bytes()  # keeps what was freed for a while
 METHOD = "/verifywise.v1.Fleet/Session"
 
+pytestmark = pytest.mark.tsan
+
 
 @pytest.fixture
 def stand(tmp_path):

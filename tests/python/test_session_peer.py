@@ -20,6 +20,8 @@ from protos import fleet_pb2
 from servers import ROOT, gotool
 from session_peer import DOMAIN, Authority, Ledger, Stand, agent_uri, key_pem, new_key, now_ms, until
 
+pytestmark = pytest.mark.tsan
+
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory):
