@@ -313,8 +313,17 @@ static int prepare(struct vw_uplink *uplink, struct vw_error *err)
 	return 0;
 }
 
+/* Of this process: an uplink that is begun anew is no other instance. */
+static uint8_t instance_id[VW_INSTANCE_ID];
+
+static void make_instance_id(void)
+{
+	vw_random_bytes(instance_id, sizeof(instance_id));
+}
+
 int vw_uplink_start(const struct vw_uplink_settings *settings, struct vw_uplink **out, struct vw_error *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct vw_uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return vw_error_set(err, VW_ENOMEM, "no memory for the uplink");
@@ -322,7 +331,8 @@ int vw_uplink_start(const struct vw_uplink_settings *settings, struct vw_uplink 
 	uplink->event_fd = -1;
 	uplink->health_version = 1; /* each stream is told at its beginning */
 	pthread_mutex_init(&uplink->lock, NULL);
-	vw_random_bytes(uplink->instance_id, sizeof(uplink->instance_id));
+	pthread_once(&once, make_instance_id);
+	memcpy(uplink->instance_id, instance_id, sizeof(instance_id));
 	int code = prepare(uplink, err);
 	if (code == 0)
 		code = vw_thread_start(run, uplink, &uplink->thread, err);

@@ -77,7 +77,8 @@ void session_reject(struct session *session, const vw_rejection *rejection)
 	vw_buffer_reset(&text);
 	if (rejection->has_server_time)
 		take_time(session->uplink, rejection->server_time);
-	if (rejection->retry_after_ms > 0 && verdict.next == NEXT_RETRY)
+	/* what passes by itself: the controller knows better when */
+	if (rejection->retry_after_ms > 0 && (verdict.next == NEXT_RETRY || verdict.next == NEXT_REFUSED))
 		verdict.next = NEXT_AFTER;
 	verdict.after_ms = rejection->retry_after_ms;
 	session_leave(session, &verdict);

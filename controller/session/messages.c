@@ -64,15 +64,25 @@ static bool is_alive(const struct vw_stream *stream)
 	return !stream->reading || vw_stream_is_heard(stream);
 }
 
+/* When the other would have been silent for too long, from now on: one whose machine failed comes again then. */
+static uint32_t room_in_ms(const struct vw_stream *other)
+{
+	const struct vw_session_server *server = other->server;
+	int64_t silence = 3 * server->settings.heartbeat_ms, silent = server->now - other->heard_at;
+	return (uint32_t)(other->reading && silent < silence ? silence - silent : silence);
+}
+
 /* A second process with this identity, while the first is alive. One that was silent for too long makes room. */
-static bool is_duplicate(struct vw_stream *stream)
+static bool is_duplicate(struct vw_stream *stream, uint32_t *out_room_in_ms)
 {
 	for (struct vw_stream *other = stream->peer->streams; other; other = other->next_of_peer) {
 		if (other == stream || !other->has_instance || other->stage >= VW_STAGE_LEAVING ||
 		    memcmp(other->instance_id, stream->instance_id, VW_INSTANCE_ID) == 0)
 			continue;
-		if (is_alive(other))
+		if (is_alive(other)) {
+			*out_room_in_ms = room_in_ms(other);
 			return true;
+		}
 		vw_stream_cancel(other, "silent");
 	}
 	return false;
@@ -90,6 +100,7 @@ static void on_hello(struct vw_stream *stream, grpc_byte_buffer *message)
 	const vw_agent_message *opened = read_message(stream, message, VW_MAX_FLEET_HELLO);
 	if (!opened)
 		return;
+	uint32_t room_in;
 	const vw_hello *hello = opened->body_case == BODY(HELLO) ? opened->hello : NULL;
 	const char *flaw = flaw_of_hello(hello);
 	if (flaw) {
@@ -99,8 +110,8 @@ static void on_hello(struct vw_stream *stream, grpc_byte_buffer *message)
 	memcpy(stream->instance_id, hello->instance_id.data, VW_INSTANCE_ID);
 	stream->has_instance = true;
 	stream->last_sequence = hello->last_sequence;
-	if (is_duplicate(stream)) {
-		vw_stream_reject(stream, VW_REJECTION_DUPLICATE_INSTANCE, NULL, 0);
+	if (is_duplicate(stream, &room_in)) {
+		vw_stream_reject(stream, VW_REJECTION_DUPLICATE_INSTANCE, NULL, room_in);
 		return;
 	}
 	stream->stage = VW_STAGE_JOINING;

@@ -81,7 +81,8 @@ static void judge_hello(const struct joining *j)
 	}
 }
 
-/* Another process with this identity is alive at another replica. */
+/* Another process with this identity is alive at another replica, as far as is known: if that replica is gone, nothing is heard of it any more, and the agent may
+ * come in a while. */
 static bool is_elsewhere(const struct joining *j)
 {
 	const struct vw_session_settings *settings = j->work->settings;
@@ -90,7 +91,12 @@ static bool is_elsewhere(const struct joining *j)
 		return false;
 	bool same = before->instance_id.len == j->hello->instance_id.len &&
 		    memcmp(before->instance_id.data, j->hello->instance_id.data, before->instance_id.len) == 0;
-	return !same && j->task->server_time - before->last_seen_at < 3 * settings->heartbeat_ms;
+	int64_t silence = 3 * settings->heartbeat_ms, left = before->last_seen_at + silence - j->task->server_time;
+	if (same || left <= 0)
+		return false;
+	j->task->retry_after_ms =
+	    (uint32_t)(left < silence ? left : silence); /* clocks of replicas differ a little */
+	return true;
 }
 
 /* ---- Presence ---- */
