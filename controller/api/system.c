@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define STUCK_MS 10000 /* then this controller is not ready */
+
 /* ---- enrolment ---- */
 
 int api_enroll_authorities(struct visit *v, struct vw_error *err)
@@ -57,9 +59,24 @@ int api_health(struct visit *v, struct vw_error *err)
 	return 0;
 }
 
+/* A store may answer questions and take nothing: a disk that is full. */
+static int check_ingest(const struct vw_session_server *sessions, struct vw_error *err)
+{
+	struct vw_session_counts counts;
+	if (!sessions)
+		return 0;
+	vw_session_server_count(sessions, &counts);
+	if (counts.stuck_ms < STUCK_MS)
+		return 0;
+	return vw_error_set(err, VW_EAGAIN, "the store has not taken agents' entries for %" PRId64 " s",
+			    counts.stuck_ms / 1000);
+}
+
 int api_ready(struct visit *v, struct vw_error *err)
 {
 	int code = vw_fleet_store_ping(v->api->settings.store, err);
+	if (code == 0)
+		code = check_ingest(v->api->settings.sessions, err);
 	if (code == 0)
 		visit_done(v, "ready");
 	return code < 0 ? VW_EAGAIN : 0;
@@ -93,6 +110,10 @@ static void put_sessions(struct vw_buffer *out, const struct vw_session_counts *
 		   c->commands_sent);
 	put_metric(out, "vw_controller_revoked_open_total", "counter",
 		   "Open streams that were ended by a revocation.", c->revoked_open);
+	put_metric(out, "vw_controller_connections_turned_away_total", "counter",
+		   "Connections of agents for which there was no room.", c->turned_away);
+	put_metric(out, "vw_controller_store_stuck_milliseconds", "gauge",
+		   "For so long the store has not taken entries.", c->stuck_ms);
 	put_metric(out, "vw_controller_ingest_microseconds_total", "counter", "Time spent storing.", c->ingest_us);
 	vw_buffer_puts(out, "# HELP vw_controller_rejections_total Streams that were refused, by reason.\n"
 			    "# TYPE vw_controller_rejections_total counter\n");

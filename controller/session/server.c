@@ -411,7 +411,10 @@ void vw_session_server_count(const struct vw_session_server *server, struct vw_s
 	    .commands_sent = read_counter(&tally->commands_sent),
 	    .revoked_open = read_counter(&tally->revoked_open),
 	    .ingest_us = read_counter(&tally->ingest_us),
+	    .turned_away = read_counter(&tally->turned_away),
 	};
+	int64_t stuck_since = vw_pool_stuck_since(server->pool);
+	out->stuck_ms = stuck_since > 0 ? vw_clock_monotonic() - stuck_since + 1 : 0;
 	for (int i = 0; i < VW_REJECTIONS; i++)
 		out->rejections[i] = read_counter(&tally->rejections[i]);
 }

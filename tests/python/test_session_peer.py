@@ -728,9 +728,11 @@ def test_nothing_is_acknowledged_while_the_store_is_away(stand):
 def test_a_full_disk_waits(stand):
     peer = stand.peer(entries=3)
     stream = peer.connect()
-    stand.fault("ingest", -11, 3)  # VW_EFULL
+    stand.fault("ingest", -11, 4)  # VW_EFULL
     stream.send(peer.ledger.batch(1, 3))
+    until(lambda: stand.counts()["stuck_ms"] > 0)
     assert stream.expect("acknowledgement", 20).sequence == 3
+    assert stand.counts()["stuck_ms"] == 0
 
 
 def test_a_broken_store_sends_away(stand):

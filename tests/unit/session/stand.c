@@ -55,9 +55,10 @@ static void answer_counts(void)
 	printf("{\"sessions\":%" PRId64 ",\"sessions_opened\":%" PRId64 ",\"rejected\":%" PRId64
 	       ",\"batches\":%" PRId64 ",\"entries\":%" PRId64 ",\"duplicates\":%" PRId64 ",\"gaps\":%" PRId64
 	       ",\"forks\":%" PRId64 ",\"queued_bytes\":%" PRId64 ",\"stored_batches\":%" PRId64
-	       ",\"store_retries\":%" PRId64 ",\"commands_sent\":%" PRId64 ",\"revoked_open\":%" PRId64 "}\n",
+	       ",\"store_retries\":%" PRId64 ",\"commands_sent\":%" PRId64 ",\"revoked_open\":%" PRId64
+	       ",\"stuck_ms\":%" PRId64 "}\n",
 	       c.sessions, c.sessions_opened, c.rejected, c.batches, c.entries, c.duplicates, c.gaps, c.forks,
-	       c.queued_bytes, c.stored_batches, c.store_retries, c.commands_sent, c.revoked_open);
+	       c.queued_bytes, c.stored_batches, c.store_retries, c.commands_sent, c.revoked_open, c.stuck_ms);
 }
 
 static void create_command(int32_t organization, const char *agent_id, const char *id, int kind, struct vw_error *err)

@@ -43,6 +43,8 @@ struct vw_session_counts {
 	int64_t queued_bytes, stored_batches, store_retries, commands_sent, revoked_open;
 	int64_t rejections[16]; /* by vw_rejection_reason */
 	int64_t ingest_us;      /* time that workers spent storing */
+	int64_t turned_away;    /* connections for which there was no room */
+	int64_t stuck_ms;       /* for so long the store has not taken entries; 0: it takes them */
 };
 void vw_session_server_count(const struct vw_session_server *server, struct vw_session_counts *out);
 
