@@ -31,10 +31,15 @@ OPEN = ("queued", "delivered", "running")
 
 
 def until(question, seconds=20, step=0.05, what="it"):
-    """The first answer that is true."""
+    """The first answer that is true. A controller that says "not now" is asked again."""
     end = time.monotonic() + seconds
     while True:
-        answer = question()
+        try:
+            answer = question()
+        except Refusal as refusal:
+            if refusal.status != 503:
+                raise
+            answer = None
         if answer:
             return answer
         assert time.monotonic() < end, f"{what() if callable(what) else what} did not come true"
@@ -323,11 +328,11 @@ class Wire:
     def _pump(self, source, target, back, epoch):
         self.sockets.add(source)
         with contextlib.suppress(OSError), source, target:
-            while data := source.recv(65536):
-                if epoch != self.epoch:
-                    while True:
-                        time.sleep(60)
-                if back and self.cut(data):
+            while True:
+                data = source.recv(65536)
+                while epoch != self.epoch:
+                    time.sleep(60)
+                if not data or (back and self.cut(data)):
                     break
                 target.sendall(data)
             source.shutdown(socket.SHUT_RDWR)
@@ -361,6 +366,9 @@ class Toxiproxy:
     def add(self, proxy, kind, stream="downstream", **attributes):
         """`stream`: "upstream" is what the agent sends."""
         self.call("POST", f"/proxies/{proxy}/toxics", {"name": f"{kind}_{stream}", "type": kind, "stream": stream, "attributes": attributes})
+
+    def remove(self, proxy, kind, stream="downstream"):
+        self.call("DELETE", f"/proxies/{proxy}/toxics/{kind}_{stream}")
 
     def clear(self, proxy):
         for toxic in self.call("GET", f"/proxies/{proxy}/toxics"):

@@ -177,9 +177,9 @@ def assert_none_was_invented(ledger, oracle):
         if entry.WhichOneof("body") != "version":
             continue
         record = record_pb2.Record.FromString(entry.version.record)
-        value = {tag.key: tag.value for tag in record.lifecycle.tags}["oracle"]
+        value = {tag.key: tag.value for tag in record.lifecycle.tags}.get("oracle")
         key = record.model_name, record.version_number
-        assert key in oracle.ever and value in oracle.ever[key], (key, value)
+        assert key in oracle.ever and value in oracle.ever[key], (key, value, record)
         seen += 1
     return seen
 
