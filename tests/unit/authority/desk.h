@@ -8,6 +8,8 @@
 #include "identity/enroll.h"
 #include "proto/message.h"
 
+#include <stdatomic.h>
+
 /* In the current folder. `counted` are the questions that the store was asked since desk_count(). */
 struct desk {
 	struct vw_authority_settings settings;
@@ -17,7 +19,7 @@ struct desk {
 	int32_t organization, other;
 	int64_t now;
 	struct {
-		int tokens, organizations, agents, enrolments;
+		atomic_int tokens, organizations, agents, enrolments;
 	} counted;
 };
 extern struct desk desk;

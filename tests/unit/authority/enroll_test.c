@@ -3,6 +3,8 @@
 
 #include "base/limits.h"
 
+#include <pthread.h>
+
 static struct agent agent;
 
 static int arrive(void **state)
@@ -290,6 +292,58 @@ static void test_an_answer_that_was_lost(void **state)
 	assert_refused(enroll(enroll_request(&agent, token)), VW_REJECTION_TOKEN, "not valid");
 }
 
+/* ---- many at once ---- */
+
+struct comer {
+	pthread_t thread;
+	struct agent agent;
+	struct vw_bytes request;
+	struct vw_arena *arena;
+	int code;
+	bool issued;
+};
+
+static void *come(void *arg)
+{
+	struct comer *c = arg;
+	struct vw_error e = VW_ERROR_INIT;
+	struct vw_bytes out;
+	void *response = NULL;
+	c->code = vw_enroll(&desk.enroller, c->request, "192.0.2.1", desk.now, c->arena, &out, &e);
+	if (c->code == 0)
+		c->code = vw_message_unpack(c->arena, &verifywise__v1__enroll_response__descriptor, out.data, out.len,
+					    "answer", &response, &e);
+	c->issued = c->code == 0 &&
+		    ((vw_enroll_response *)response)->answer_case == VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_ISSUED;
+	return NULL;
+}
+
+/* Six come with a token for two: two are let in, whoever they are. */
+static void test_all_at_once(void **state)
+{
+	char id[VW_TOKEN_ID_MAX];
+	struct comer comers[6];
+	int issued = 0;
+	const char *token = new_token(desk.organization, 2, HOUR, id);
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		new_agent(&comers[i].agent);
+		comers[i].request = packed(&enroll_request(&comers[i].agent, token)->base);
+		comers[i].arena = vw_arena_open(0);
+	}
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&comers[i].thread, NULL, come, &comers[i]), 0);
+	for (int i = 0; i < 6; i++) {
+		pthread_join(comers[i].thread, NULL);
+		assert_int_equal(comers[i].code, 0);
+		issued += comers[i].issued;
+		vw_arena_close(comers[i].arena);
+		agent_close(&comers[i].agent);
+	}
+	assert_int_equal(issued, 2);
+	assert_int_equal(uses_of(id), 2);
+}
+
 /* ---- tokens ---- */
 
 static void test_tokens_are_stored_hashed(void **state)
@@ -332,6 +386,7 @@ int main(void)
 	    with_agent(test_taken),
 	    with_agent(test_revoked),
 	    with_agent(test_an_answer_that_was_lost),
+	    cmocka_unit_test(test_all_at_once),
 	    cmocka_unit_test(test_tokens_are_stored_hashed),
 	};
 	return cmocka_run_group_tests(tests, desk_open, desk_close);
