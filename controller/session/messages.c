@@ -10,6 +10,7 @@
 #include "fleet/codec.h"
 #include "proto/message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,28 @@ static uint32_t room_in_ms(const struct vw_stream *other)
 	return (uint32_t)(other->reading && silent < silence ? silence - silent : silence);
 }
 
+struct refusal {
+	int64_t at;
+	char text[160];
+};
+
+static void set_refusal(vw_agent_presence *presence, void *arg)
+{
+	struct refusal *refusal = arg;
+	presence->last_rejection = refusal->text;
+	VW_SET(presence, last_rejection_at, refusal->at);
+}
+
+/* For its operator: there is another one, and where. */
+static void note_duplicate(struct vw_stream *alive, const struct vw_stream *other)
+{
+	struct refusal refusal = {.at = alive->server->time};
+	snprintf(refusal.text, sizeof(refusal.text), "%s: another process with this identity came from %s",
+		 vw_rejection_name(VW_REJECTION_DUPLICATE_INSTANCE), other->address);
+	if (vw_presence_edit(alive, set_refusal, &refusal))
+		vw_presence_touch(alive);
+}
+
 /* A second process with this identity, while the first is alive. One that was silent for too long makes room. */
 static bool is_duplicate(struct vw_stream *stream, uint32_t *out_room_in_ms)
 {
@@ -81,6 +104,7 @@ static bool is_duplicate(struct vw_stream *stream, uint32_t *out_room_in_ms)
 			continue;
 		if (is_alive(other)) {
 			*out_room_in_ms = room_in_ms(other);
+			note_duplicate(other, stream);
 			return true;
 		}
 		vw_stream_cancel(other, "silent");
