@@ -133,9 +133,9 @@ static int fill_request(struct enrolling *e, vw_enroll_request *request, struct 
 		code = vw_key_sign(e->enrollment, ENROLL_DOMAIN, text_of(e->agent_id), csr, signature, &len, err);
 	if (code < 0)
 		return code;
-	request->token = (char *)(uintptr_t)vw_secret_text(e->asked->token);
+	request->token = (char *)vw_secret_text(e->asked->token);
 	request->agent_id = e->agent_id;
-	request->agent_version = (char *)(uintptr_t)e->asked->agent_version;
+	request->agent_version = (char *)e->asked->agent_version;
 	request->hostname = hostname;
 	VW_SET_BYTES(request, csr, csr.data, csr.len);
 	VW_SET_BYTES(request, enrollment_key, public.data, public.len);
@@ -207,7 +207,7 @@ static int write_held(struct enrolling *e, const vw_issued *issued, struct vw_er
 	vw_issued slim = *issued; /* certificates are in files of their own */
 	slim.n_certificates = slim.n_authorities = 0;
 	held.issued = &slim;
-	held.url = (char *)(uintptr_t)e->asked->url;
+	held.url = (char *)e->asked->url;
 	VW_SET(&held, enrolled_at, vw_clock_now());
 	uint8_t *packed = vw_message_pack(e->arena, &held.base, &len);
 	const char *path = path_of(e, "controller.pb");

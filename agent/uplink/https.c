@@ -53,7 +53,7 @@ static void set_trust(CURL *curl, const char *authorities)
 	curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
 	if (!authorities)
 		return;
-	blob.data = (char *)(uintptr_t)authorities;
+	blob.data = (char *)authorities;
 	blob.len = strlen(authorities) + 1; /* mbedTLS wants the zero of a PEM text */
 	blob.flags = CURL_BLOB_COPY;
 	curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
@@ -67,7 +67,7 @@ static void set_route(CURL *curl, const struct vw_uplink_route *route)
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)route->request_timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_up);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *)(uintptr_t)route);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *)route);
 }
 
 static struct curl_slist *set_body(CURL *curl, struct vw_bytes body)

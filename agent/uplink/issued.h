@@ -25,7 +25,7 @@ struct vw_expected {
 	size_t authority_count;
 };
 /* VW_EAUTH: by whom we do not trust; VW_EINVAL: for another key, agent, organization or trust domain, or something is missing. */
-int vw_issued_check(const vw_issued *issued, const struct vw_expected *expected, struct vw_arena *arena,
+int vw_issued_check(const vw_issued *issued, const struct vw_expected *x, struct vw_arena *arena,
 		    struct vw_error *err);
 
 #endif

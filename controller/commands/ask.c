@@ -222,7 +222,7 @@ static void print_fields(const char *prefix, const json_t *value, int depth)
 	const char *name;
 	json_t *inner;
 	if (json_is_object(value)) {
-		json_object_foreach((json_t *)(uintptr_t)value, name, inner)
+		json_object_foreach((json_t *)value, name, inner)
 		{
 			print_within(prefix, name, inner, depth);
 		}

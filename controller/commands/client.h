@@ -18,8 +18,8 @@ static inline void client_cleanup(struct client **client)
  * error with the envelope's words: VW_ENOTFOUND, VW_EFORBIDDEN, VW_EBUSY, VW_EINVAL, VW_EAGAIN. */
 int client_call(struct client *client, const char *method, const char *path, const json_t *body, json_t **out_data,
 		struct vw_error *err);
-/* A long answer, written to `out` as it comes. */
-int client_download(struct client *client, const char *path, FILE *out, struct vw_error *err);
+/* A long answer, written to `file` as it comes. */
+int client_download(struct client *client, const char *path, FILE *file, struct vw_error *err);
 
 /* Appends to a path: "/name" encoded, and "?name=value" or "&name=value" (nothing when value is NULL). */
 void client_segment(struct vw_buffer *path, const char *name);

@@ -25,7 +25,7 @@ int ca_begin(const struct vw_authority_settings *settings, struct vw_authority *
 	pthread_mutex_init(&a->signing, NULL);
 	pthread_mutex_init(&a->changing, NULL);
 	a->settings = *settings;
-	strcpy(a->folder, settings->folder);
+	snprintf(a->folder, sizeof(a->folder), "%s", settings->folder);
 	a->settings.folder = a->folder;
 	*out = a;
 	return 0;

@@ -85,7 +85,7 @@ static ProtobufCBinaryData *binaries(struct vw_arena *arena, const struct vw_byt
 {
 	ProtobufCBinaryData *data = vw_arena_array(arena, count, sizeof(*data));
 	for (size_t i = 0; data && i < count; i++)
-		data[i] = (ProtobufCBinaryData){list[i].len, (uint8_t *)(uintptr_t)list[i].data};
+		data[i] = (ProtobufCBinaryData){list[i].len, (uint8_t *)list[i].data};
 	return data;
 }
 
@@ -105,9 +105,9 @@ static int answer_issued(struct visit *v, const vw_agent *agent, struct vw_bytes
 	issued.authorities = binaries(v->arena, &chain[count - 1], 1);
 	issued.organization = vw_arena_printf(v->arena, "%" PRId32, agent->organization);
 	issued.organization_name = v->organization->name;
-	issued.trust_domain = (char *)(uintptr_t)vw_authority_trust_domain(v->enroller->authority);
+	issued.trust_domain = (char *)vw_authority_trust_domain(v->enroller->authority);
 	issued.agent_id = agent->agent_id;
-	issued.session_endpoint = (char *)(uintptr_t)v->enroller->session_endpoint;
+	issued.session_endpoint = (char *)v->enroller->session_endpoint;
 	VW_SET(&issued, server_time, v->now);
 	response.answer_case = VERIFYWISE__V1__ENROLL_RESPONSE__ANSWER_ISSUED;
 	response.issued = &issued;
@@ -126,9 +126,9 @@ static void note(struct visit *v, const vw_agent *agent, const char *action, con
 	VW_SET(&event, organization, agent->organization);
 	VW_SET(&event, at, v->now);
 	event.actor = vw_arena_printf(v->arena, "agent:%s", agent->agent_id);
-	event.action = (char *)(uintptr_t)action;
+	event.action = (char *)action;
 	event.object = agent->agent_id;
-	event.text = (char *)(uintptr_t)text;
+	event.text = (char *)text;
 	int code = vw_fleet_event_put(v->enroller->store, &event, &err);
 	if (code < 0)
 		vw_log(VW_LOG_ERROR, "trail_failed", VW_LOG_S("action", action), VW_LOG_S("reason", err.message));
@@ -387,8 +387,8 @@ int vw_enroll_token(const struct vw_enroller *enroller, int32_t organization, co
 	vw_token_make(VW_TOKEN_ENROLLMENT, pin, &token);
 	vw_token_digest(&token, digest);
 	row.public_id = token.public_id;
-	row.label = (char *)(uintptr_t)label;
-	row.created_by = (char *)(uintptr_t)by;
+	row.label = (char *)label;
+	row.created_by = (char *)by;
 	VW_SET(&row, organization, organization);
 	VW_SET(&row, created_at, now);
 	VW_SET(&row, expires_at, expires_at);
