@@ -171,7 +171,7 @@ class Chaos:
 
 def assert_none_was_invented(ledger, oracle):
     """Every entry about a version is about one that was made, with a value that it had. How many there are."""
-    seen = 0
+    seen = missing = 0
     for payload, _ in ledger.values():
         entry = audit_pb2.Entry.FromString(payload)
         if entry.WhichOneof("body") != "version":
@@ -179,8 +179,11 @@ def assert_none_was_invented(ledger, oracle):
         record = record_pb2.Record.FromString(entry.version.record)
         value = {tag.key: tag.value for tag in record.lifecycle.tags}.get("oracle")
         key = record.model_name, record.version_number
-        assert key in oracle.ever and value in oracle.ever[key], (key, value, record)
+        # MLflow fetches tags by a second query over the same page, which may have become another page: then it says that there is no tag
+        assert key in oracle.ever and (value is None or value in oracle.ever[key]), (key, value, record)
+        missing += value is None
         seen += 1
+    assert missing <= 2 + seen / 100, (missing, seen)
     return seen
 
 
