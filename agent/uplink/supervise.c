@@ -144,11 +144,15 @@ static bool start_renewal(struct vw_uplink *uplink, int64_t now, int64_t *due)
 
 /* ---- connecting ---- */
 
+static bool is_by_alert(const struct verdict *verdict)
+{
+	return verdict->next == NEXT_REFUSED && verdict->rejection == 0;
+}
+
 /* By an alert of TLS, or by a word that may be meant for it alone. */
 static bool refuses_certificate(const struct verdict *verdict)
 {
-	bool by_alert = verdict->next == NEXT_REFUSED && verdict->rejection == 0;
-	return by_alert || verdict->next == NEXT_RENEW || verdict->rejection == VW_REJECTION_REVOKED ||
+	return is_by_alert(verdict) || verdict->next == NEXT_RENEW || verdict->rejection == VW_REJECTION_REVOKED ||
 	       verdict->rejection == VW_REJECTION_UNKNOWN_AGENT;
 }
 
@@ -165,6 +169,15 @@ static bool fall_back(struct vw_uplink *uplink, bool pending_pair, const struct 
 	return true;
 }
 
+/* The authority that issued it may have been replaced: the one that is there now is asked for another, now and then. */
+static void doubt_certificate(struct vw_uplink *uplink, struct verdict *verdict, int64_t now)
+{
+	if (!is_by_alert(verdict) || now < uplink->silent_renew_at)
+		return;
+	verdict->next = NEXT_RENEW;
+	uplink->silent_renew_at = now + SILENT_RENEW_MS;
+}
+
 static void dial_failed(struct vw_uplink *uplink, const struct vw_job *job, int64_t now)
 {
 	struct verdict verdict = {.next = NEXT_RETRY, .error = job->error};
@@ -176,6 +189,7 @@ static void dial_failed(struct vw_uplink *uplink, const struct vw_job *job, int6
 	uplink_note_error(uplink, &job->error);
 	if (fall_back(uplink, job->pending_pair, &verdict, now))
 		return;
+	doubt_certificate(uplink, &verdict, now);
 	schedule(uplink, &verdict, false, now);
 	say_waiting(uplink, verdict.next == NEXT_REFUSED);
 }
@@ -325,6 +339,7 @@ static void live_over(struct vw_uplink *uplink, struct session *session, int64_t
 	}
 	if (fall_back(uplink, session->pending_pair, &session->verdict, now))
 		return;
+	doubt_certificate(uplink, &session->verdict, now);
 	schedule(uplink, &session->verdict, of_use, now);
 	say_waiting(uplink, session->verdict.next == NEXT_REFUSED);
 }

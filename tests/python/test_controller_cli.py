@@ -580,22 +580,41 @@ def openssl(folder, script):
     subprocess.run(["sh", "-ec", script], cwd=folder, check=True, capture_output=True)
 
 
-def test_an_intermediate_from_init_to_an_auditor(tmp_path):
-    """A corporation's root (RSA), an intermediate of it for this controller: agents enroll, stream, and an auditor trusts the root."""
-    pki = tmp_path / "pki"
-    pki.mkdir()
-    openssl(pki, """
+def make_root(folder):
+    openssl(folder, """
         openssl req -x509 -newkey rsa:2048 -nodes -keyout root.key -out root.pem -days 100 -subj '/O=Corporation/CN=Root' \
             -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign
-        openssl ecparam -name prime256v1 -genkey -noout -out ca.key; chmod 600 ca.key
-        openssl req -new -key ca.key -subj '/O=Corporation/CN=Models' -out ca.csr
-        printf 'basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n' > ca.ext
-        openssl x509 -req -in ca.csr -CA root.pem -CAkey root.key -CAcreateserial -days 50 -extfile ca.ext -out ca.pem
-        cat ca.pem root.pem > chain.pem""")
+        printf 'basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n' > ca.ext""")
+
+
+def make_intermediate(folder, name):
+    """NAME.key, and NAME.chain of it and the root."""
+    openssl(folder, f"""
+        openssl ecparam -name prime256v1 -genkey -noout -out {name}.key; chmod 600 {name}.key
+        openssl req -new -key {name}.key -subj '/O=Corporation/CN={name}' -out csr
+        openssl x509 -req -in csr -CA root.pem -CAkey root.key -CAcreateserial -days 50 -extfile ca.ext -out {name}.pem
+        cat {name}.pem root.pem > {name}.chain""")
+
+
+def audited(controller, member, root, folder):
+    export = folder / "export.ndjson"
+    export.write_text(controller.cli("ledger", "export", "--organization", member.organization).out)
+    return subprocess.run([sys.executable, ROOT / "docs" / "verify_ledger.py", export, "--ca", root], capture_output=True, text=True)
+
+
+def test_an_intermediate_from_init_to_an_auditor(tmp_path):
+    """A corporation's root (RSA), an intermediate of it for this controller: agents enroll, stream, and an auditor trusts the root. Another
+    intermediate takes its place, and nobody has to enroll again."""
+    pki = tmp_path / "pki"
+    pki.mkdir()
+    make_root(pki)
+    make_intermediate(pki, "first")
+    make_intermediate(pki, "second")
     c = Controller(tmp_path / "c")
-    wrong = c.cli("init", "--ca-key", pki / "root.key", "--ca-chain", pki / "chain.pem", code=CONFIGURATION)
-    assert "root.key" in wrong.err and not (c.data / "authority" / "ca.pem").exists()
-    out = c.cli("init", "--ca-key", pki / "ca.key", "--ca-chain", pki / "chain.pem").out
+    authority = c.data / "authority"
+    wrong = c.cli("init", "--ca-key", pki / "root.key", "--ca-chain", pki / "first.chain", code=CONFIGURATION)
+    assert "root.key" in wrong.err and not (authority / "ca.pem").exists()
+    out = c.cli("init", "--ca-key", pki / "first.key", "--ca-chain", pki / "first.chain").out
     der = ssl.PEM_cert_to_DER_cert((pki / "root.pem").read_text())
     assert hashlib.sha256(der).hexdigest() in out
     fleet = Around(tmp_path, c.start())
@@ -604,10 +623,16 @@ def test_an_intermediate_from_init_to_an_auditor(tmp_path):
         m.caught_up()
         m.order("rotate_certificate")
         m.connected()
-        export = tmp_path / "export.ndjson"
-        export.write_text(c.cli("ledger", "export", "--organization", m.organization).out)
-        check = subprocess.run([sys.executable, ROOT / "docs" / "verify_ledger.py", export, "--ca", pki / "root.pem"],
-                               capture_output=True, text=True)
+        check = audited(c, m, pki / "root.pem", tmp_path)
         assert check.returncode == 0, check
+        c.stop()
+        for name in ("ca.key", "ca.pem", "receipts.key", "receipts.pem"):
+            (authority / name).rename(authority / f"{name}.until-today")
+        c.cli("init", "--ca-key", pki / "second.key", "--ca-chain", pki / "second.chain")
+        c.start()
+        m.connected(60)
+        m.agent.run("status")
+        m.caught_up()
+        assert audited(c, m, pki / "root.pem", tmp_path).returncode == 0
     finally:
         fleet.end()
