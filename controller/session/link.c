@@ -58,7 +58,9 @@ void vw_link_watch(struct vw_pump_link *link)
 static void leave_handshakes(struct vw_pump_link *link)
 {
 	struct vw_pump *pump = link->pump;
-	if (!link->older && pump->oldest != link)
+	/* behind it the same two pointers are those of another list */
+	bool is_over = link->pair >= 0;
+	if (is_over || (!link->older && pump->oldest != link))
 		return;
 	*(link->older ? &link->older->newer : &pump->oldest) = link->newer;
 	*(link->newer ? &link->newer->older : &pump->newest) = link->older;
