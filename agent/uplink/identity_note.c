@@ -49,8 +49,8 @@ static int write_note(struct vw_txn *txn, void *arg, struct vw_error *err)
 	vw_arena_reset(note->arena);
 	VW_SET(&entry, recorded_at, vw_clock_now());
 	VW_SET(&audit, kind, note->kind);
-	audit.subject = (char *)(uintptr_t)note->subject;
-	audit.text = (char *)(uintptr_t)note->text;
+	audit.subject = (char *)note->subject;
+	audit.text = (char *)note->text;
 	entry.body_case = VERIFYWISE__V1__ENTRY__BODY_AUDIT;
 	entry.audit = &audit;
 	if (note->organization)

@@ -61,6 +61,7 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore::FutureWarning")  # of stages, which MLflow would rather not have
     config.addinivalue_line("markers", "last: runs after all other tests")
     config.addinivalue_line("markers", "tsan: runs with the thread sanitizer too")
+    config.addinivalue_line("markers", "plain: runs without sanitizers, which have memory and signals of their own")
 
 
 def pytest_collection_finish(session):

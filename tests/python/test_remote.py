@@ -11,7 +11,7 @@ import signal
 import time
 
 import pytest
-from agent import BINARY, Agent
+from agent import Agent
 from daemon import Daemon
 from proxies import Answer, Proxy
 from protos import fleet_pb2
@@ -34,10 +34,6 @@ def seal(public_key, text):
 
 def secret(peer, name, text, version=1):
     return fleet_pb2.SealedSecret(name=name, version=version, sealed=seal(peer.sealing_key, text))
-
-
-def is_thread_sanitized():
-    return BINARY.exists() and b"__tsan_init" in BINARY.read_bytes()
 
 
 class Fleet:
@@ -168,7 +164,7 @@ def blocks(pid, thread, number):
         return int(re.search(r"SigBlk:\s*([0-9a-f]+)", status.read())[1], 16) >> (number - 1) & 1
 
 
-@pytest.mark.skipif(is_thread_sanitized(), reason="the sanitizer holds signals of other threads back")
+@pytest.mark.plain  # the thread sanitizer holds signals of other threads back
 def test_a_signal_that_a_librarys_thread_gets_wakes_the_main_thread(fleet):
     """It sleeps for an hour otherwise: the kernel gives a signal to whichever thread does not block it."""
     f = fleet()

@@ -11,14 +11,13 @@ import time
 
 import pytest
 import requests
-from fleet import CONTROLLER, Controller, until
+from fleet import Controller, until
 from rest import Client
 from servers import free_port
 
 CONNECTIONS = 60
 HEAD_SECONDS = 30  # for a handshake and a request's head
 TOO_MUCH = 5 << 20
-SANITIZED = CONTROLLER.exists() and any(word in CONTROLLER.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +230,7 @@ def test_the_largest_body_is_taken(admin, controller):
     assert admin.ask("POST", "/api/v1/commands", b" " * ((2 << 20) + 1)).status == 413
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
+@pytest.mark.plain
 def test_bodies_of_strangers_take_no_memory(controller):
     """As many as may come, each with nearly two megabytes on the way."""
     before, open_ones = controller.memory(), []

@@ -8,7 +8,6 @@ import uuid
 from random import Random
 
 import pytest
-from agent import SANITIZED
 from cryptography.hazmat.primitives.asymmetric import ec
 from fleet_peer import DER, DOCUMENT_SIGNING, DOMAIN, Authority, Peer, now_ms
 from protos import fleet_pb2
@@ -183,7 +182,8 @@ def test_a_wrong_receipt_at_the_very_end_counts_too(peer, uplink):
     uplink.start()
     uplink.append(3)
     status = uplink.wait(lambda s: s["phase"] == "refused")
-    assert "the chain that it signs" in status["error"] and status["acknowledged"] == 1
+    # the right receipt is stored, or the wrong one overtook it
+    assert "the chain that it signs" in status["error"] and status["acknowledged"] in (0, 1)
 
 
 def test_an_acknowledgement_of_what_was_not_sent_is_refused(peer, uplink):
@@ -509,7 +509,7 @@ def resident(process, field="VmRSS"):
         return next(int(line.split()[1]) for line in status if line.startswith(field))
 
 
-@pytest.mark.skipif(SANITIZED, reason="sanitizers have a memory of their own")
+@pytest.mark.plain
 def test_memory_is_flat_whatever_the_backlog(peer, uplink):
     """40 MB wait; the controller takes them slowly. The agent holds one batch."""
     uplink.start()
