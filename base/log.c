@@ -6,13 +6,14 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #define VALUE_MAX ((size_t)4096) /* bytes of one value; longer ones are cut */
 
-static enum vw_log_level max_level = VW_LOG_WARN;
-static enum vw_log_format line_format = VW_LOG_TEXT;
+static _Atomic(enum vw_log_level) max_level = VW_LOG_WARN;
+static _Atomic(enum vw_log_format) line_format = VW_LOG_TEXT;
 
 static const char *level_name(enum vw_log_level level)
 {

@@ -232,9 +232,10 @@ static void start_dial(struct vw_uplink *uplink, int64_t now, int64_t *due)
 	say_waiting(uplink, false);
 }
 
-static bool awaits_welcome(const struct session *session)
+/* Its Welcome, or its end without one, may change the identity. */
+static bool is_undecided(const struct session *session)
 {
-	return session && session->phase == SESSION_HELLO;
+	return session && (session->phase == SESSION_HELLO || session->pending_pair);
 }
 
 void uplink_supervise(struct vw_uplink *uplink, int64_t now, int64_t *due)
@@ -246,8 +247,8 @@ void uplink_supervise(struct vw_uplink *uplink, int64_t now, int64_t *due)
 		else
 			take_dial(uplink, &done, now);
 	}
-	/* the identity is the job's while it runs; and a stream's Welcome may change it */
-	if (vw_job_runs(&uplink->job) || awaits_welcome(uplink->live) || awaits_welcome(uplink->next))
+	/* the identity is the job's while it runs */
+	if (vw_job_runs(&uplink->job) || is_undecided(uplink->live) || is_undecided(uplink->next))
 		return;
 	if (!start_renewal(uplink, now, due))
 		start_dial(uplink, now, due);

@@ -62,6 +62,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "last: runs after all other tests")
     config.addinivalue_line("markers", "tsan: runs with the thread sanitizer too")
     config.addinivalue_line("markers", "plain: runs without sanitizers, which have memory and signals of their own")
+    config.addinivalue_line("markers", "both: runs without sanitizers too: its figures mean more there")
 
 
 def pytest_collection_finish(session):

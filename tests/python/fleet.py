@@ -327,7 +327,7 @@ class Wire:
 
     def _pump(self, source, target, back, epoch):
         self.sockets.add(source)
-        with contextlib.suppress(OSError), source, target:
+        with contextlib.suppress(OSError):
             while True:
                 data = source.recv(65536)
                 while epoch != self.epoch:
@@ -335,9 +335,12 @@ class Wire:
                 if not data or (back and self.cut(data)):
                     break
                 target.sendall(data)
-            source.shutdown(socket.SHUT_RDWR)
-            target.shutdown(socket.SHUT_RDWR)
         self.sockets.discard(source)
+        # after a reset too: the other thread waits in recv(), and what it holds would stay open
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 class Toxiproxy:

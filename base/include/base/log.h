@@ -13,7 +13,7 @@
 enum vw_log_level { VW_LOG_ERROR, VW_LOG_WARN, VW_LOG_INFO, VW_LOG_DEBUG };
 enum vw_log_format { VW_LOG_TEXT, VW_LOG_JSON };
 
-/* Process-wide, set once by main. The default is text at VW_LOG_WARN. */
+/* Process-wide, set by main, and anew when the configuration is read again, while other threads write. The default is text at VW_LOG_WARN. */
 void vw_log_setup(enum vw_log_level level, enum vw_log_format format);
 bool vw_log_enabled(enum vw_log_level level);
 
