@@ -16,6 +16,7 @@
 #define FILES_BESIDE  512   /* descriptors for everything but connections: store, HTTPS, log */
 #define DRAIN_MS      10000 /* for streams to end by themselves */
 #define CLOSE_MS      1000  /* and then for their connections */
+#define SHUT_AGAIN_MS 500
 #define SCRATCH       (16 * VW_MIB)
 
 /* The settings with their defaults. */
@@ -206,16 +207,25 @@ static void cut_off(struct vw_session_server *server)
 	}
 }
 
+/* Once, once more without streams, and now and then: to go through all of them at each event takes the square of their number. */
+static void shut_all(struct vw_session_server *server)
+{
+	server->shut_last = !server->streams;
+	server->shut_again_at = server->now + SHUT_AGAIN_MS;
+	if (server->streams)
+		cut_off(server);
+	for (struct vw_line *line = server->lines; line; line = line->next)
+		vw_line_shut(line);
+}
+
 /* Connections end when their streams have, or when there is no more time for them: then those go first that do not take what is for them. */
 static void go_on_draining(struct vw_session_server *server)
 {
-	bool is_late = server->now >= server->drain_until;
-	if (is_late && server->streams)
-		cut_off(server);
-	if (server->streams && !is_late)
+	bool is_last = !server->streams;
+	if (!is_last && server->now < server->drain_until)
 		return;
-	for (struct vw_line *line = server->lines; line; line = line->next)
-		vw_line_shut(line);
+	if ((is_last && !server->shut_last) || server->now >= server->shut_again_at)
+		shut_all(server);
 	if (server->now < server->drain_until + CLOSE_MS)
 		return;
 	vw_front_close(server->front);

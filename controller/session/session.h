@@ -186,7 +186,8 @@ struct vw_session_server {
 	int64_t swept_at; /* monotonic */
 	atomic_bool stop; /* its owner's word */
 	bool draining;
-	int64_t drain_until;
+	int64_t drain_until, shut_again_at;
+	bool shut_last; /* without streams */
 };
 
 /* ---- table.c: who is here ---- */
