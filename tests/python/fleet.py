@@ -325,16 +325,20 @@ class Wire:
                 for source, target, back in ((near, far, False), (far, near, True)):
                     threading.Thread(target=self._pump, args=(source, target, back, self.epoch), daemon=True).start()
 
+    def _stay_frozen(self, epoch):
+        while epoch != self.epoch:
+            time.sleep(60)
+
     def _pump(self, source, target, back, epoch):
         self.sockets.add(source)
         with contextlib.suppress(OSError):
             while True:
                 data = source.recv(65536)
-                while epoch != self.epoch:
-                    time.sleep(60)
+                self._stay_frozen(epoch)
                 if not data or (back and self.cut(data)):
                     break
                 target.sendall(data)
+        self._stay_frozen(epoch)
         self.sockets.discard(source)
         # after a reset too: the other thread waits in recv(), and what it holds would stay open
         for end in (source, target):
