@@ -164,7 +164,7 @@ def blocks(pid, thread, number):
         return int(re.search(r"SigBlk:\s*([0-9a-f]+)", status.read())[1], 16) >> (number - 1) & 1
 
 
-@pytest.mark.plain  # the thread sanitizer holds signals of other threads back
+# not for the thread sanitizer, which holds signals of other threads back
 def test_a_signal_that_a_librarys_thread_gets_wakes_the_main_thread(fleet):
     """It sleeps for an hour otherwise: the kernel gives a signal to whichever thread does not block it."""
     f = fleet()
