@@ -8,7 +8,6 @@
 #include <grpc/grpc.h>
 #include <grpc/slice.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define PIECES 16 /* at most; the last one is as long as what is left */
 #define CAP    65536
