@@ -271,7 +271,7 @@ class Peer:
         self.receipts_key = ec.generate_private_key(ec.SECP256R1())
         self.receipts_certificate = self.authority.issue(self.receipts_key.public_key(), [f"spiffe://{DOMAIN}/receipts"],
                                                          DOCUMENT_SIGNING)
-        self.port = free_port()
+        self.host, self.port = "127.0.0.1", free_port()  # of the endpoint that an agent is told
         self.enrollment_key = None
         self.agent_id = None
         self.chain = None
@@ -302,7 +302,7 @@ class Peer:
         return fleet_pb2.Issued(certificates=[certificate.public_bytes(DER)],
                                 authorities=[self.authority.certificate.public_bytes(DER)], organization=str(ORGANIZATION),
                                 organization_name="Test", trust_domain=DOMAIN, agent_id=self.agent_id,
-                                session_endpoint=f"127.0.0.1:{self.port}", server_time=now_ms())
+                                session_endpoint=f"{self.host}:{self.port}", server_time=now_ms())
 
     def enroll(self, body):
         request = fleet_pb2.EnrollRequest.FromString(body)

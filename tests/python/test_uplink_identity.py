@@ -175,6 +175,34 @@ def test_nothing_there(peer, uplink):
     assert f"127.0.0.1:{peer.port}" in status["error"]
 
 
+@contextlib.contextmanager
+def black_hole(port):
+    """An address that takes no connection and refuses none: the queue of one that nobody accepts is full."""
+    with contextlib.ExitStack() as stack:
+        hole = stack.enter_context(socket.socket(socket.AF_INET6))
+        hole.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        hole.bind(("::1", port))
+        hole.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket(socket.AF_INET6))
+            waiting.setblocking(False)
+            waiting.connect_ex(("::1", port))
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("::1", port), 0.5)
+        yield
+
+
+def test_a_dead_address_of_a_name_is_not_waited_for(peer, tmp_path):
+    """Happy eyeballs (RFC 8305): one address after the other would take half of the time limit, half a minute here."""
+    peer.host = "localhost"
+    peer.serve()
+    uplink = Uplink(tmp_path, peer, timeout_ms=60000)
+    with black_hole(peer.port):
+        uplink.start()
+        uplink.wait(lambda s: s["phase"] == "connected")
+        uplink.stop()
+
+
 # ---- proxies ----
 
 
